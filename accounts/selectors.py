@@ -1,0 +1,61 @@
+"""Reads: what an actor may see. A project that is not yours does not exist."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts.models import Membership, Project, Role, User
+from accounts.types import Actor
+from core.errors import NotAllowed, NotFound
+
+_RANK = {Role.VIEWER: 0, Role.EDITOR: 1, Role.OWNER: 2}
+
+
+def list_projects(actor: Actor) -> QuerySet[Project]:
+    """The projects the actor may read: as a member, because it is open to everyone, or, for an
+    administrator, because nobody owns it yet (as those made by `manage.py ingest`)."""
+    projects = Project.objects.all()
+    if actor.project_id is not None:
+        projects = projects.filter(id=actor.project_id)
+    if actor.user_id is None:
+        return projects
+    users = User.objects.filter(id=actor.user_id, is_active=True)
+    member = Membership.objects.filter(project=OuterRef("pk"), user__in=users)
+    owned = Membership.objects.filter(project=OuterRef("pk"), role=Role.OWNER)
+    return projects.filter(
+        Exists(member)
+        | (Q(visibility=Project.Visibility.EVERYONE) & Exists(users))
+        | (~Exists(owned) & Exists(users.filter(is_superuser=True)))
+    )
+
+
+def get_project(actor: Actor, slug: str, role: Role = Role.VIEWER) -> Project:
+    """The project, if the actor has at least `role` in it. Raises NotFound, NotAllowed."""
+    project = list_projects(actor).filter(slug=slug).first()
+    if project is None:
+        raise NotFound(f"There is no project '{slug}' here that you can open.")
+    if _RANK[get_role(actor, project)] < _RANK[role]:
+        raise NotAllowed(f"This needs the role '{role.value}' in the project '{project.name}'.")
+    return project
+
+
+def get_role(actor: Actor, project: Project) -> Role:
+    """The actor's role in a project that list_projects showed."""
+    if actor.user_id is None:
+        return Role.OWNER
+    membership = Membership.objects.filter(project=project, user_id=actor.user_id).first()
+    if membership is not None:
+        return Role(membership.role)
+    if User.objects.filter(id=actor.user_id, is_superuser=True).exists() and not _has_owner(project):
+        return Role.OWNER
+    return Role.VIEWER
+
+
+def _has_owner(project: Project) -> bool:
+    return Membership.objects.filter(project=project, role=Role.OWNER).exists()
+
+
+def is_readable(actor: Actor, project_id: UUID) -> bool:
+    return list_projects(actor).filter(id=project_id).exists()

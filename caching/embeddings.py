@@ -1,0 +1,69 @@
+"""The embedding cache: a text's vector in Redis for 24 hours, as float32 bytes (4 a number, JSON takes 20)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.redis import PREFIX, RedisError, async_redis, or_default, sync_redis
+from providers.types import Embedder, Vector, Vectors
+
+log = logging.getLogger(__name__)
+LIFE = 24 * 3600  # seconds
+
+
+def _name(embedder: Embedder, text: str) -> str:
+    identity = hashlib.sha256(embedder.identity.encode()).hexdigest()[:16]
+    return f"{PREFIX}embedding:{identity}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _vector(value: bytes | None) -> Vector | None:
+    """The vector in a stored value, None for a value that is not one."""
+    if not value or len(value) % 4:
+        return None
+    vector = np.frombuffer(value, dtype="<f4").astype(np.float32)
+    return vector if abs(float(np.linalg.norm(vector)) - 1) < 1e-3 else None
+
+
+async def embed_question(embedder: Embedder, text: str) -> Vector:
+    """One text's vector, shape (dimensions,), from the cache or the embedder. Raises ProviderError."""
+    name = _name(embedder, text)
+    known = _vector(await or_default(async_redis().get(name), None, "embedding cache read"))
+    if known is not None:
+        return known
+    vector: Vector = (await embedder.embed([text]))[0]
+    await or_default(async_redis().set(name, vector.tobytes(), ex=LIFE), None, "embedding cache write")
+    return vector
+
+
+def embed_texts(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Vectors of texts, shape (len(texts), dimensions): one MGET, one request for those that were not known.
+
+    For workers. Raises ProviderError.
+    """
+    names = [_name(embedder, text) for text in texts]
+    try:
+        rows = [_vector(value) for value in sync_redis().mget(names)]
+    except (RedisError, OSError) as error:
+        log.warning("redis: embedding cache read failed (%s); going on without it", type(error).__name__)
+        rows = [None] * len(texts)
+    missing = [i for i, row in enumerate(rows) if row is None]
+    if missing:
+        for i, vector in zip(missing, embedder.embed_sync([texts[i] for i in missing]), strict=True):
+            rows[i] = vector
+        _keep({names[i]: rows[i] for i in missing})
+    return np.vstack([row for row in rows if row is not None])
+
+
+def _keep(vectors: dict[str, Vector | None]) -> None:
+    try:
+        pipeline = sync_redis().pipeline(transaction=False)
+        for name, vector in vectors.items():
+            if vector is not None:
+                pipeline.set(name, vector.tobytes(), ex=LIFE)
+        pipeline.execute()
+    except (RedisError, OSError) as error:
+        log.warning("redis: embedding cache write failed (%s); going on without it", type(error).__name__)

@@ -1,0 +1,81 @@
+"""Conversations and their messages."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Project
+
+
+class Conversation(models.Model):
+    """One person's talk within one project. Without a user it is the operator's, from the terminal."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="conversations")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations"
+    )
+    title = models.CharField(max_length=120)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-updated_at"]
+        indexes = [models.Index(fields=["user", "-updated_at"], name="conversation_newest_of_user")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Message(models.Model):
+    """A question or an answer. `parent` is what it follows: edits and second tries become branches."""
+
+    class Role(models.TextChoices):
+        USER = "user", "Question"
+        ASSISTANT = "assistant", "Answer"
+
+    class Status(models.TextChoices):
+        STREAMING = "streaming", "Being written"
+        COMPLETE = "complete", "Complete"
+        STOPPED = "stopped", "Stopped by its reader"
+        FAILED = "failed", "Failed"
+        INTERRUPTED = "interrupted", "Interrupted: the server stopped"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
+    role = models.CharField(max_length=10, choices=Role)
+    content = models.TextField(blank=True)
+    status = models.CharField(max_length=12, choices=Status, default=Status.COMPLETE)
+    error = models.TextField(blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    is_extractive = models.BooleanField(default=False)
+    finish_reason = models.CharField(max_length=30, blank=True)
+    sources = models.JSONField(default=list, help_text="Numbered passages: n, chunk_id, content_hash, document, text …")
+    usage = models.JSONField(default=dict, help_text="prompt_tokens, completion_tokens.")
+    stages = models.JSONField(default=dict, help_text="Milliseconds for each stage of the pipeline.")
+    cache = models.JSONField(default=dict, help_text="status, similarity, age, question.")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=["user", "assistant"]), name="message_role_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["streaming", "complete", "stopped", "failed", "interrupted"]),
+                name="message_status_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["conversation", "created_at"], name="message_in_order"),
+            models.Index(fields=["updated_at"], condition=Q(status="streaming"), name="message_streaming"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()}: {self.content[:60]}"

@@ -1,0 +1,54 @@
+"""Reads of conversations: one's own, in projects that one may still read."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from accounts.selectors import list_projects
+from accounts.types import Actor
+from caching.history import KEPT
+from caching.types import Turn
+from chat.models import Conversation, Message
+from core.errors import NotFound
+from knowledge.models import Chunk
+
+GONE = "This passage is no longer in the project."
+
+
+def list_conversations(actor: Actor) -> QuerySet[Conversation]:
+    """Newest first."""
+    return Conversation.objects.filter(user_id=actor.user_id, project__in=list_projects(actor))
+
+
+def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:
+    """Raises NotFound, also for somebody else's."""
+    conversation = list_conversations(actor).select_related("project").filter(id=conversation_id).first()
+    if conversation is None:
+        raise NotFound("This conversation does not exist, or is not yours.")
+    return conversation
+
+
+def list_messages(conversation: Conversation) -> list[Message]:
+    """All messages in order. The text of a passage that has left the project is not shown again."""
+    messages = list(conversation.messages.all())
+    cited = {source["chunk_id"] for message in messages for source in message.sources}
+    live = Chunk.objects.filter(id__in=cited, version=F("document__live_version")).values_list("id", flat=True)
+    gone = cited - {str(chunk_id) for chunk_id in live}
+    for message in messages:
+        for source in message.sources:
+            if source["chunk_id"] in gone:
+                source["text"], source["is_gone"] = GONE, True
+    return messages
+
+
+def list_turns(tip: UUID) -> list[Turn]:
+    """The last 20 complete messages on the branch that ends with `tip`, oldest first."""
+    turns: list[Turn] = []
+    message = Message.objects.filter(id=tip).first()
+    while message is not None and len(turns) < KEPT:
+        if message.content and message.status in (Message.Status.COMPLETE, Message.Status.STOPPED):
+            turns.append(Turn(id=message.id, role=message.role, content=message.content))
+        message = message.parent
+    return turns[::-1]

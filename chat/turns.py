@@ -1,0 +1,223 @@
+"""One turn while it runs: what is known of it so far, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+from caching import exact, history
+from caching.canonical import request_key
+from caching.types import CachedAnswer, Scope, Source, Turn
+from chat import services
+from chat.grounding import check_citations, cited_numbers
+from chat.models import Message
+from chat.prompts import VERSION
+from chat.selectors import list_turns
+from chat.types import (
+    AnswerCompleted,
+    AnswerFailed,
+    AnswerStarted,
+    CacheFacts,
+    Question,
+    SourcesFound,
+    StageTimed,
+    TextDelta,
+    TurnEnd,
+    TurnStart,
+)
+from core.database import in_db
+from core.errors import PolyAIError, StoreUnavailable
+from knowledge.types import Passage
+from providers.types import ChatModel, ChatRequest, Completion, Embedder
+
+log = logging.getLogger(__name__)
+SAVE_EVERY = 2.0  # seconds: what a killed server loses of an answer at most
+
+
+class RunningTurn:
+    """Between `start` and one of `complete`, `stop` and `fail`; only the first of them counts."""
+
+    def __init__(self, question: Question, start: TurnStart, model: ChatModel, embedder: Embedder) -> None:
+        self.question, self.start = question, start
+        self.is_open = True
+        self.sources: tuple[Source, ...] = ()
+        self._model, self._embedder = model, embedder
+        self._parts: list[str] = []
+        self._cached: CachedAnswer | None = None
+        self._completion = Completion(model=model.name, finish_reason="")
+        self._stages: dict[str, float] = {}
+
+    @property
+    def started(self) -> AnswerStarted:
+        s = self.start
+        return AnswerStarted(
+            conversation_id=s.conversation_id, question_id=s.question_id, answer_id=s.answer_id, title=s.title
+        )
+
+    @property
+    def text(self) -> str:
+        """What has come so far; a number without a source never shows."""
+        return check_citations("".join(self._parts), len(self.sources)).strip()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._time(name, began)
+
+    async def load_history(self) -> tuple[Turn, ...]:
+        tip = self.start.tip
+        if tip is None:
+            return ()
+        return await history.load(self.start.conversation_id, tip, lambda: in_db(list_turns)(tip))
+
+    def key(self, before: Sequence[Turn]) -> str:
+        """The cache key of this question after `before`, within this turn's scope."""
+        scope = Scope(
+            project_id=self.start.project_id,
+            model=self._model.name,
+            prompt_version=VERSION,
+            embedding=self._embedder.identity,
+            language="",
+        )
+        return request_key(scope, self.question.text, before)
+
+    async def find_cached(self, key: str) -> CachedAnswer | None:
+        if self.question.fresh or not self.start.cache_ttl:
+            return None
+        return await exact.find(self.start.project_id, key, corpus_version=self.start.corpus_version)
+
+    def replay(self, cached: CachedAnswer) -> Iterator[SourcesFound | TextDelta]:
+        """A cached answer, told as if it were being written."""
+        self._cached = cached
+        self._completion = Completion(model=cached.model, finish_reason="stop")
+        self.sources = cached.sources
+        self._parts = [cached.text]
+        yield SourcesFound(sources=self.sources)
+        yield TextDelta(text=cached.text)
+
+    def found(self, passages: Sequence[Passage]) -> SourcesFound:
+        self.sources = tuple(Source(n=n, **asdict(passage)) for n, passage in enumerate(passages, start=1))
+        return SourcesFound(sources=self.sources)
+
+    async def generate(self, request: ChatRequest) -> AsyncIterator[TextDelta]:
+        """The model's words as they come; what has come is stored every two seconds."""
+        began = saved = time.perf_counter()
+        async with aclosing(self._model.stream(request)) as stream:
+            async for item in stream:
+                if isinstance(item, Completion):
+                    self._completion = item
+                    continue
+                if not self._parts:
+                    self._time("first token", began)
+                self._parts.append(item.text)
+                yield TextDelta(text=item.text)
+                if time.perf_counter() - saved > SAVE_EVERY:
+                    saved = time.perf_counter()
+                    await in_db(services.save_partial)(self.start.answer_id, self.text)
+        self._time("generate", began)
+
+    async def complete(self, key: str) -> AnswerCompleted:
+        """Store the answer, remember it in the history, and in the cache if it is good enough."""
+        text, cache, completion = self.text, self._cache_facts(), self._completion
+        with self.stage("finish"):
+            await self._end(Message.Status.COMPLETE, text, cache=cache)
+            await self._remember(text)
+            if self._is_admissible(text):
+                await exact.store(key, self._cacheable(text))
+        return AnswerCompleted(
+            answer_id=self.start.answer_id,
+            text=text,
+            sources=self.sources,
+            model=completion.model,
+            is_extractive=self._model.is_extractive,
+            cache=cache,
+            prompt_tokens=completion.usage.prompt_tokens,
+            completion_tokens=completion.usage.completion_tokens,
+            stages=tuple(StageTimed(stage=name, milliseconds=ms) for name, ms in self._stages.items()),
+            finished_at=datetime.now(UTC),
+        )
+
+    async def stop(self) -> None:
+        """Nobody wants the rest: keep what has come."""
+        await self._end(Message.Status.STOPPED, self.text)
+
+    async def fail(self, error: PolyAIError) -> AnswerFailed:
+        """Keep what has come, with the reason why no more did."""
+        if self.is_open:
+            try:
+                await self._end(Message.Status.FAILED, self.text, error=error.message)
+            except StoreUnavailable:
+                log.error("answer %s could not be marked failed; the sweep will", self.start.answer_id)
+        return failed(error, self)
+
+    def _time(self, stage: str, began: float) -> None:
+        self._stages[stage] = round((time.perf_counter() - began) * 1000, 2)
+
+    async def _end(self, status: Message.Status, text: str, *, error: str = "", cache: CacheFacts | None = None) -> None:
+        self.is_open = False
+        end = TurnEnd(
+            answer_id=self.start.answer_id,
+            status=status,
+            text=text,
+            sources=self.sources,
+            model=self._completion.model,
+            is_extractive=self._model.is_extractive,
+            finish_reason=self._completion.finish_reason,
+            error=error,
+            prompt_tokens=self._completion.usage.prompt_tokens,
+            completion_tokens=self._completion.usage.completion_tokens,
+            cache=cache,
+            stages=dict(self._stages),
+        )
+        await in_db(services.end_turn)(end)
+
+    async def _remember(self, text: str) -> None:
+        start = self.start
+        asked = Turn(id=start.question_id, role="user", content=self.question.text)
+        answered = Turn(id=start.answer_id, role="assistant", content=text)
+        await history.push(start.conversation_id, [asked, answered], first=start.tip is None)
+
+    def _cache_facts(self) -> CacheFacts:
+        if self._cached is None:
+            return CacheFacts(status="bypass" if self.question.fresh else "miss")
+        age = int((datetime.now(UTC) - self._cached.created_at).total_seconds())
+        return CacheFacts(status="hit-exact", age=max(0, age), question=self._cached.question)
+
+    def _is_admissible(self, text: str) -> bool:
+        """Only answers that were just written, whole and grounded may be given to others."""
+        whole = self._cached is None and self._completion.finish_reason == "stop" and bool(text)
+        return whole and self.start.cache_ttl > 0 and bool(cited_numbers(text, len(self.sources)))
+
+    def _cacheable(self, text: str) -> CachedAnswer:
+        now = datetime.now(UTC)
+        return CachedAnswer(
+            project_id=self.start.project_id,
+            question=self.question.text,
+            text=text,
+            sources=self.sources,
+            model=self._completion.model,
+            prompt_tokens=self._completion.usage.prompt_tokens,
+            completion_tokens=self._completion.usage.completion_tokens,
+            corpus_version=self.start.corpus_version,
+            created_at=now,
+            expires_at=now + timedelta(seconds=self.start.cache_ttl),
+        )
+
+
+def failed(error: PolyAIError, turn: RunningTurn | None = None) -> AnswerFailed:
+    """The event that tells of an error, with what of the answer had come."""
+    return AnswerFailed(
+        code=error.code,
+        status=error.status,
+        message=error.message,
+        retryable=error.retryable,
+        answer_id=turn.start.answer_id if turn else None,
+        text=turn.text if turn else "",
+    )

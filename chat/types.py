@@ -1,0 +1,120 @@
+"""A question, and the events that answer it. Only values: no row, request or socket crosses the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from accounts.types import Actor
+from caching.types import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """`conversation_id` names the conversation to go on with; one that does not exist yet is begun under it.
+    `fresh` passes the cache by when reading; the new answer replaces what was there."""
+
+    actor: Actor
+    project: str  # slug
+    text: str
+    conversation_id: UUID
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheFacts:
+    """Whether and how the cache answered. `age` is in seconds."""
+
+    status: str  # hit-exact, miss, bypass
+    similarity: float | None = None
+    age: int | None = None
+    question: str | None = None  # the one that the answer was first written for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerStarted:
+    conversation_id: UUID
+    question_id: UUID
+    answer_id: UUID
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesFound:
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTimed:
+    stage: str
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCompleted:
+    """`text` is the whole answer as it was stored: every number in it has a source."""
+
+    answer_id: UUID
+    text: str
+    sources: tuple[Source, ...]
+    model: str
+    is_extractive: bool
+    cache: CacheFacts
+    prompt_tokens: int
+    completion_tokens: int
+    stages: tuple[StageTimed, ...]
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFailed:
+    """`text` is what had come before; `answer_id` is None when not even the question could be stored."""
+
+    code: str
+    status: int
+    message: str
+    retryable: bool
+    answer_id: UUID | None = None
+    text: str = ""
+
+
+Event: TypeAlias = AnswerStarted | SourcesFound | TextDelta | AnswerCompleted | AnswerFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStart:
+    """What starting a turn has read and made, in one transaction."""
+
+    project_id: UUID
+    corpus_version: int
+    cache_ttl: int  # seconds
+    conversation_id: UUID
+    title: str
+    tip: UUID | None  # the message that the question follows
+    question_id: UUID
+    answer_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnEnd:
+    """How a turn ended, as it is stored."""
+
+    answer_id: UUID
+    status: str  # a Message.Status
+    text: str
+    sources: tuple[Source, ...] = ()
+    model: str = ""
+    is_extractive: bool = False
+    finish_reason: str = ""
+    error: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cache: CacheFacts | None = None
+    stages: dict[str, float] = field(default_factory=dict)

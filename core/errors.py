@@ -1,0 +1,102 @@
+"""Every error that PolyAI raises on purpose, in one tree.
+
+    PolyAIError
+    ├── InvalidInput             400  what was sent cannot be used as it is
+    │   ├── TooLong              413  a question or file over its limit
+    │   ├── UnsupportedFile      415  a kind of file that nothing here reads
+    │   └── UnreadableFile       422  damaged, encrypted, empty or wrongly encoded
+    ├── NotAllowed               403  a member whose role is too small
+    ├── NotFound                 404  not there, or not yours: the two look the same
+    ├── ProviderError            502  the language model or the embedder failed
+    │   ├── ProviderUnreachable  503  refused, no route, name not found
+    │   ├── ProviderTimeout      504  stalled
+    │   ├── ProviderRateLimited  503  asked us to slow down
+    │   ├── ProviderRefused      502  refused the request: key, model name or parameters
+    │   └── StreamCut            502  the answer stopped in the middle
+    └── StoreUnavailable         503  PostgreSQL does not answer
+
+An error's text is written for the person who reads it: what happened and what to do. The text of a
+foreign exception is logged, never shown.
+"""
+
+from __future__ import annotations
+
+
+class PolyAIError(Exception):
+    """Base of the tree: `code` for programs, `status` for HTTP, `retryable` for workers."""
+
+    code = "error"
+    status = 500
+    retryable = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(PolyAIError):
+    code = "invalid_input"
+    status = 400
+
+
+class TooLong(InvalidInput):
+    code = "too_long"
+    status = 413
+
+
+class UnsupportedFile(InvalidInput):
+    code = "unsupported_file"
+    status = 415
+
+
+class UnreadableFile(InvalidInput):
+    code = "unreadable_file"
+    status = 422
+
+
+class NotAllowed(PolyAIError):
+    code = "not_allowed"
+    status = 403
+
+
+class NotFound(PolyAIError):
+    code = "not_found"
+    status = 404
+
+
+class ProviderError(PolyAIError):
+    code = "provider_error"
+    status = 502
+
+
+class ProviderUnreachable(ProviderError):
+    code = "provider_unreachable"
+    status = 503
+    retryable = True
+
+
+class ProviderTimeout(ProviderError):
+    code = "provider_timeout"
+    status = 504
+    retryable = True
+
+
+class ProviderRateLimited(ProviderError):
+    code = "provider_rate_limited"
+    status = 503
+    retryable = True
+
+
+class ProviderRefused(ProviderError):
+    code = "provider_refused"
+
+
+class StreamCut(ProviderError):
+    code = "stream_cut"
+    retryable = True
+
+
+class StoreUnavailable(PolyAIError):
+    code = "store_unavailable"
+    status = 503
+    retryable = True

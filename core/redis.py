@@ -1,0 +1,54 @@
+"""Redis, for both kinds of code: one server, one key scheme, two clients."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from django_redis import get_redis_connection
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+PREFIX = "polyai:"
+RedisError = redis.RedisError
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
+
+
+def async_redis() -> redis.asyncio.Redis:
+    """The asynchronous client of the running event loop; made once for each loop."""
+    loop = asyncio.get_running_loop()
+    client = _clients.get(loop)
+    if client is None:
+        client = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL,
+            socket_connect_timeout=settings.REDIS_TIMEOUT,
+            socket_timeout=settings.REDIS_TIMEOUT,
+        )
+        _clients[loop] = client
+    return client
+
+
+def sync_redis() -> redis.Redis:
+    """The connection that django-redis keeps for synchronous code."""
+    connection: redis.Redis = get_redis_connection("default")
+    return connection
+
+
+async def or_default(call: Awaitable[T], default: T, what: str) -> T:
+    """Await a Redis call; when Redis fails, log it once and go on with `default`.
+
+    What Redis holds may be lost, so losing Redis must cost time and never an answer.
+    """
+    try:
+        return await call
+    except (RedisError, OSError, TimeoutError) as error:
+        log.warning("redis: %s failed (%s); going on without it", what, type(error).__name__)
+        return default

@@ -1,0 +1,52 @@
+"""Errors as REST bodies: one shape for ours and for Django REST framework's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as default_handler
+
+from core.errors import PolyAIError
+
+
+class ErrorDetail(serializers.Serializer[None]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ErrorBody(serializers.Serializer[None]):
+    """Documents the shape: `{"error": {"code", "message"}}`."""
+
+    error = ErrorDetail()
+
+
+def error_response(code: str, message: str, status: int) -> Response:
+    return Response({"error": {"code": code, "message": message}}, status=status)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:  # Any: REST framework's context
+    """What a view raised, as `{"error": …}`; None, for Django's own page and log, for what nobody foresaw."""
+    if isinstance(error, PolyAIError):
+        return error_response(error.code, error.message, error.status)
+    response = default_handler(error, context)
+    if response is None:
+        return None
+    if isinstance(error, ValidationError):
+        response.data = {"error": {"code": "invalid_input", "message": _sentence(error.detail)}}
+    else:
+        detail = error.detail if isinstance(error, APIException) else "There is nothing here."
+        code = error.default_code if isinstance(error, APIException) else "not_found"
+        response.data = {"error": {"code": code, "message": str(detail)}}
+    return response
+
+
+def _sentence(detail: object) -> str:
+    """`{"name": ["This field is required."]}` → `name: This field is required.`"""
+    if isinstance(detail, dict):
+        return " ".join(f"{field}: {_sentence(problem)}" for field, problem in detail.items())
+    if isinstance(detail, list):
+        return " ".join(_sentence(problem) for problem in detail)
+    return str(detail)

@@ -1,0 +1,116 @@
+"""The documents page and a document's own page."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.authentication import actor_of
+from accounts.models import Project, Role, User
+from accounts.selectors import get_project, get_role, list_projects
+from core.errors import NotFound, PolyAIError
+from knowledge import services
+from knowledge.models import Document
+from knowledge.parsers import PARSERS
+from knowledge.selectors import get_document, list_documents, list_live_chunks
+
+
+@require_GET
+@login_required
+def documents(request: HttpRequest, slug: str) -> HttpResponse:
+    actor = actor_of(request)
+    project = get_project(actor, slug)
+    context = {
+        "project": project,
+        "projects": list_projects(actor),
+        "role": get_role(actor, project),
+        "documents": list_documents(actor, project.id)[:200],
+        "count": list_documents(actor, project.id).count(),
+        "endings": ",".join(PARSERS),
+    }
+    return render(request, "knowledge/documents.html", context)
+
+
+@require_POST
+@login_required
+def upload(request: HttpRequest, slug: str) -> HttpResponse:
+    """Each file by itself: one that is refused does not hold up the others."""
+    assert isinstance(request.user, User)
+    project = get_project(actor_of(request), slug, Role.EDITOR)
+    results = [_upload_one(project, request.user, file) for file in request.FILES.getlist("files")]
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"files": results}, status=200 if results else 400)
+    for result in results:
+        if result["error"]:
+            messages.error(request, f"{result['name']}: {result['error']}")
+        elif not result["is_new"]:
+            messages.info(request, f"{result['name']}: the same file is here already.")
+    if not results:
+        messages.error(request, "Choose at least one file.")
+    return redirect("documents", slug=slug)
+
+
+def _upload_one(project: Project, user: User, file: UploadedFile) -> dict[str, object]:
+    name = file.name or ""
+    try:
+        document, is_new = services.upload(project=project, name=name, file=file, user=user)
+    except PolyAIError as error:
+        return {"name": name, "id": None, "error": error.message, "is_new": False}
+    return {"name": document.name, "id": str(document.id), "error": None, "is_new": is_new}
+
+
+@require_GET
+@login_required
+def document(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    found = _document(request, slug, document_id)
+    actor = actor_of(request)
+    context = {
+        "document": found,
+        "project": found.project,
+        "projects": list_projects(actor),
+        "role": get_role(actor, found.project),
+        "chunks": list_live_chunks(found)[:1000],
+    }
+    return render(request, "knowledge/document.html", context)
+
+
+@require_GET
+@login_required
+def original(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    """The file as it was uploaded; always as a download, for what people upload is not to run in our pages."""
+    found = _document(request, slug, document_id)
+    try:
+        return FileResponse(found.original.open("rb"), as_attachment=True, filename=found.name.rsplit("/", 1)[-1])
+    except FileNotFoundError as error:
+        raise NotFound("The original of this document is gone from the storage.") from error
+
+
+@require_POST
+@login_required
+def delete(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    found = _document(request, slug, document_id, Role.EDITOR)
+    services.delete(found)
+    messages.info(request, f"{found.name} was deleted.")
+    return redirect("documents", slug=slug)
+
+
+@require_POST
+@login_required
+def retry(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    services.retry(_document(request, slug, document_id, Role.EDITOR))
+    return redirect("documents", slug=slug)
+
+
+def _document(request: HttpRequest, slug: str, document_id: UUID, role: Role = Role.VIEWER) -> Document:
+    actor = actor_of(request)
+    project = get_project(actor, slug, role)
+    found = get_document(actor, document_id)
+    if found.project_id != project.id:
+        raise NotFound("There is no such document in this project.")
+    return found

@@ -1,0 +1,40 @@
+"""The Celery application, and the signs of life that /health/ready reads."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from celery import Celery, shared_task
+from celery.signals import heartbeat_sent, setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyai.settings")
+
+app = Celery("polyai")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+LIFE = 60  # seconds
+
+
+def sign_of_life(part: str) -> str:
+    return f"polyai:alive:{part}"
+
+
+@setup_logging.connect
+def use_our_logging(**_: object) -> None:
+    """Django's LOGGING is enough: Celery would install handlers of its own beside it."""
+
+
+@heartbeat_sent.connect
+def tell_that_worker_lives(**_: object) -> None:
+    from core.redis import sync_redis
+
+    sync_redis().set(sign_of_life("worker"), socket.gethostname(), ex=LIFE)
+
+
+@shared_task
+def tell_that_beat_lives() -> None:
+    from core.redis import sync_redis
+
+    sync_redis().set(sign_of_life("beat"), socket.gethostname(), ex=LIFE)

@@ -1,0 +1,75 @@
+"""/health/live: the process answers. /health/ready: each part by name, as ok, degraded or down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import httpx2
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+
+from core.database import in_db
+from core.errors import StoreUnavailable
+from core.redis import RedisError, async_redis
+from polyai.celery import sign_of_life
+from providers.registry import get_chat_model
+
+TIMEOUT = 2.0  # seconds for each part
+
+
+async def live(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+async def ready(request: HttpRequest) -> JsonResponse:
+    """200 while questions can be answered, perhaps without some part (`degraded`); 503 without PostgreSQL."""
+    names = ["database", "redis", "embeddings", "worker", "beat", "model"]
+    checks = [_database(), _redis(), _embeddings(), _alive("worker"), _alive("beat"), _model()]
+    parts = dict(zip(names, await asyncio.gather(*map(_bounded, checks)), strict=True))
+    if parts["database"] != "ok":
+        status = "down"
+    else:
+        status = "ok" if all(part == "ok" for part in parts.values()) else "degraded"
+    return JsonResponse({"status": status, "parts": parts}, status=503 if status == "down" else 200)
+
+
+async def _bounded(check: Awaitable[str]) -> str:
+    try:
+        return await asyncio.wait_for(check, TIMEOUT)
+    except (TimeoutError, OSError, RedisError, StoreUnavailable, httpx2.HTTPError):
+        return "down"
+
+
+async def _database() -> str:
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    await in_db(ask)()
+    return "ok"
+
+
+async def _redis() -> str:
+    await async_redis().ping()
+    return "ok"
+
+
+async def _embeddings() -> str:
+    """Our own server by its health page; another's by whether something answers at its address."""
+    local = settings.EMBEDDINGS_ARE_LOCAL
+    transport = httpx2.AsyncHTTPTransport(uds=str(settings.EMBEDDING_SOCKET) if local else None)
+    address = "http://embeddings/health" if local else settings.EMBEDDING_BASE_URL
+    async with httpx2.AsyncClient(transport=transport) as client:
+        response = await client.get(address)
+    return "ok" if response.status_code == 200 or not local else "down"
+
+
+async def _alive(part: str) -> str:
+    return "ok" if await async_redis().exists(sign_of_life(part)) else "down"
+
+
+async def _model() -> str:
+    """Degraded without a configured model: answers are quotations."""
+    return "degraded" if get_chat_model().is_extractive else "ok"

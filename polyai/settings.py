@@ -1,0 +1,285 @@
+"""All settings. The environment (and `.env`) is read here and nowhere else.
+
+A value that cannot be read stops the start with a line that names it; a wrong combination is a
+system check (polyai/checks.py). Every setting below the line "From the environment" is described in
+docs/configuration.md and `.env.example`; a test keeps the three together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+# --- From the environment -----------------------------------------------------------------------
+try:
+    PORT = env.int("PORT", 8000)
+    BIND = env.str("POLYAI_BIND", "127.0.0.1")
+    HOME = Path(env.str("POLYAI_HOME", "") or BASE_DIR / "var").absolute()
+    PUBLIC_URL = env.str("POLYAI_PUBLIC_URL", "").rstrip("/") or f"http://localhost:{PORT}"
+    SIGNUP = env.str("POLYAI_SIGNUP", "approval")
+    DATABASE_URL = env.str("DATABASE_URL", "")
+    USER_REDIS_URL = env.str("REDIS_URL", "")
+    OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
+    OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "") or env.str("OPENAI_API_BASE_URL", "")
+    CHAT_MODEL = env.str("POLYAI_CHAT_MODEL", "gpt-4o-mini")
+    CHAT_TIMEOUT = env.float("POLYAI_CHAT_TIMEOUT", 60.0)
+    EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "")
+    EMBEDDING_API_KEY = env.str("POLYAI_EMBEDDING_API_KEY", "") or OPENAI_API_KEY
+    EMBEDDING_MODEL = env.str("POLYAI_EMBEDDING_MODEL", "")
+    MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50)
+    LOG_LEVEL = env.str("POLYAI_LOG_LEVEL", "INFO").upper()
+    DEBUG = env.bool("POLYAI_DEBUG", False)
+    SECRET_KEY = env.str("POLYAI_SECRET_KEY", "")
+except EnvError as error:
+    sys.exit(f"polyai: {error}; see docs/configuration.md")
+
+CHAT_CONFIGURED = bool(OPENAI_API_KEY or OPENAI_BASE_URL)
+EMBEDDINGS_ARE_LOCAL = not EMBEDDING_BASE_URL
+if EMBEDDINGS_ARE_LOCAL:
+    EMBEDDING_MODEL = EMBEDDING_MODEL or "all-MiniLM-L6-v2"
+
+# --- What lies in the home folder ---------------------------------------------------------------
+
+
+def _socket_folder() -> Path:
+    """Where the embedded parts put their sockets: a socket's path may have 107 bytes at most."""
+    inside = HOME / "run"
+    if len(str(inside / "embeddings.sock")) < 100:
+        return inside
+    return Path(tempfile.gettempdir()) / f"polyai-{hashlib.sha256(str(HOME).encode()).hexdigest()[:16]}"
+
+
+def _secret_key() -> str:
+    """The key that signs sessions: made once, kept in the home folder."""
+    file = HOME / "secret_key"
+    try:
+        if not file.exists():
+            HOME.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(50))
+        return file.read_text()
+    except OSError as problem:
+        sys.exit(
+            f"polyai: cannot use the folder {HOME} ({problem.strerror}: {problem.filename}); "
+            "make it writable, or set POLYAI_HOME to a folder of your own"
+        )
+
+
+RUN_FOLDER = _socket_folder()
+POSTGRES_FOLDER = HOME / "postgres"
+REDIS_FOLDER = HOME / "redis"
+EMBEDDING_SOCKET = RUN_FOLDER / "embeddings.sock"
+MEDIA_ROOT = HOME / "media"
+MEDIA_URL = ""  # originals are served by a view that checks membership, never by address
+SECRET_KEY = SECRET_KEY or _secret_key()
+
+# --- Django -------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "core",
+    "accounts",
+    "providers",
+    "caching",
+    "knowledge",
+    "chat",
+    "polyai",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "polyai.middleware.ErrorPages",
+]
+
+ROOT_URLCONF = "polyai.urls"
+ASGI_APPLICATION = "polyai.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+SERVESTATIC_USE_FINDERS = True  # straight from the packages: no collected copy to keep in step
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # bodies that are not files; files are streamed to disk
+
+# One public address; hosts and origins follow from it, so that a wrong one cannot lock anybody out of the admin.
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([_public.hostname] if _public.hostname else [])]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if _public.scheme and _public.hostname else []
+if _public.scheme == "https":
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "SAMEORIGIN"
+
+# --- PostgreSQL ---------------------------------------------------------------------------------
+DATABASES = {
+    "default": env.dj_db_url("DATABASE_URL")
+    if DATABASE_URL
+    else {"ENGINE": "django.db.backends.postgresql", "NAME": "polyai", "USER": "postgres", "HOST": str(RUN_FOLDER)}
+}
+DATABASE_POOL_SIZE = 16
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        # One pool for each process: twice core.database.DATABASE_THREADS, the rest for Django's own views.
+        "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
+        "connect_timeout": 5,
+        # A filter must not hide a match: the index scan goes on until enough rows pass (pgvector 0.8 and newer).
+        "options": "-c hnsw.iterative_scan=strict_order",
+    }
+)
+
+# --- Redis --------------------------------------------------------------------------------------
+REDIS_URL = USER_REDIS_URL or f"unix://{RUN_FOLDER / 'redis.sock'}?db=0"
+REDIS_TIMEOUT = 2.0  # seconds
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "polyai:django",
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT, "SOCKET_TIMEOUT": REDIS_TIMEOUT},
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "polyai:channels"},
+    }
+}
+
+# --- Celery -------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "polyai:celery:", "visibility_timeout": 3600}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 3600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = 2
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 30},
+    "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 60},
+    "tell-that-beat-lives": {"task": "polyai.celery.tell_that_beat_lives", "schedule": 15},
+}
+
+# --- Accounts -----------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"  # a self-hosted server need not be able to send mail
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PREVENT_ENUMERATION = False  # without mail there is no other way to tell that an address is taken
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# --- REST ---------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "core.rest.exception_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PolyAI",
+    "DESCRIPTION": "Ask your documents, get cited answers. Authorise with `Authorization: Bearer sk-…`.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Admin --------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "PolyAI",
+    "SITE_HEADER": "PolyAI",
+    "SITE_SYMBOL": "quick_reference_all",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+}
+
+# --- Logs ---------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{levelname:<7} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "propagate": False},
+        "httpx2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
+}

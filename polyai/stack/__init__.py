@@ -1,0 +1,1 @@
+"""The local stack: every process that `make run` starts, and the supervisor that keeps them."""

@@ -1,0 +1,42 @@
+"""Every address, in one place."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from accounts.api import ProjectsViewSet
+from chat.api import AskView
+from chat.consumers import ConversationConsumer
+from knowledge.api import DocumentsViewSet, SearchView
+from knowledge.consumers import DocumentsConsumer
+from polyai import health
+
+router = SimpleRouter()
+router.register("projects", ProjectsViewSet)
+router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/documents", DocumentsViewSet)
+
+api = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("ask/", AskView.as_view(), name="api-ask"),
+    path("projects/<slug:slug>/search/", SearchView.as_view(), name="api-search"),
+    path("", include(router.urls)),
+]
+
+urlpatterns = [
+    path("", include("chat.urls")),
+    path("", include("accounts.urls")),
+    path("", include("knowledge.urls")),
+    path("admin/", admin.site.urls),
+    path("api/", include(api)),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+]
+
+websocket_urlpatterns = [
+    path("ws/conversations/<uuid:conversation_id>/", ConversationConsumer.as_asgi()),
+    path("ws/projects/<slug:slug>/documents/", DocumentsConsumer.as_asgi()),
+]

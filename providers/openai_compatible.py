@@ -1,0 +1,184 @@
+"""Any OpenAI-compatible endpoint, through OpenAI's own SDK. SDK errors become ours here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import httpx2
+import numpy as np
+import openai
+from openai.types import CreateEmbeddingResponse
+
+from core.errors import (
+    ProviderError,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderTimeout,
+    ProviderUnreachable,
+    StreamCut,
+)
+from providers.types import ChatRequest, Completion, Delta, Usage, Vectors
+
+log = logging.getLogger(__name__)
+CONNECT_TIMEOUT = 5.0  # seconds
+LOCAL_URL = "http://embeddings/v1"  # the host is not looked up: a unix socket stands for it
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn whatever the SDK and its transport raise into one ProviderError that a person can act on."""
+    try:
+        yield
+    except openai.APITimeoutError as error:
+        raise _logged(ProviderTimeout(f"{what} did not answer in time. Try again in a moment."), error) from error
+    except openai.APIConnectionError as error:
+        message = f"{what} cannot be reached. Check that it runs and that its address is right."
+        raise _logged(ProviderUnreachable(message), error) from error
+    except openai.RateLimitError as error:
+        raise _logged(ProviderRateLimited(f"{what} is over its limit. Try again in a minute."), error) from error
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        raise _logged(ProviderRefused(f"{what} refused the API key. Check OPENAI_API_KEY."), error) from error
+    except openai.NotFoundError as error:
+        message = f"{what} is not known at its address. Set POLYAI_CHAT_MODEL to a model that the endpoint serves."
+        raise _logged(ProviderRefused(message), error) from error
+    except openai.InternalServerError as error:
+        message = f"{what} failed (HTTP {error.status_code}). Try again in a moment."
+        raise _logged(ProviderUnreachable(message), error) from error
+    except openai.APIStatusError as error:
+        raise _logged(ProviderRefused(f"{what} refused the request (HTTP {error.status_code})."), error) from error
+    except httpx2.TimeoutException as error:
+        raise _logged(ProviderTimeout(f"{what} stopped in the middle of its answer."), error) from error
+    except (httpx2.HTTPError, openai.APIError) as error:
+        raise _logged(StreamCut(f"{what} broke off in the middle of its answer."), error) from error
+    except (ValueError, openai.OpenAIError) as error:
+        raise _logged(ProviderError(f"{what} sent something that is not an answer."), error) from error
+
+
+def _logged(ours: ProviderError, theirs: Exception) -> ProviderError:
+    log.warning("%s [%s: %s]", ours.message, type(theirs).__name__, str(theirs)[:300])
+    return ours
+
+
+class OpenAIChatModel:
+    """A chat model behind `/v1/chat/completions`."""
+
+    is_extractive = False
+
+    def __init__(self, *, model: str, base_url: str, api_key: str, timeout: float) -> None:
+        self.name = model
+        self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's client
+            "base_url": base_url or None,
+            "api_key": api_key or "none",
+            # The read timeout is the longest silence between two parts of a stream.
+            "timeout": httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT),
+            "max_retries": 0,
+        }
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
+
+    def _client(self) -> openai.AsyncOpenAI:
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients[loop] = openai.AsyncOpenAI(**self._arguments)
+        return self._clients[loop]
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta | Completion]:
+        what = f"The language model '{self.name}'"
+        with translated(what):
+            model, finish_reason, usage = self.name, "", Usage()
+            stream = await self._client().chat.completions.create(
+                model=self.name,
+                messages=[{"role": m.role, "content": m.content} for m in request.messages],  # type: ignore[misc]  # the SDK has one type a role
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            async with stream:
+                async for chunk in stream:
+                    model = chunk.model or model
+                    if chunk.usage:
+                        usage = Usage(
+                            prompt_tokens=chunk.usage.prompt_tokens, completion_tokens=chunk.usage.completion_tokens
+                        )
+                    for choice in chunk.choices[:1]:
+                        finish_reason = choice.finish_reason or finish_reason
+                        if choice.delta.content:
+                            yield Delta(text=choice.delta.content)
+        if not finish_reason:
+            log.warning("%s ended its stream without a finish_reason", what)
+            raise StreamCut(f"{what} broke off in the middle of its answer.")
+        yield Completion(model=model, finish_reason=finish_reason, usage=usage)
+
+
+class OpenAIEmbedder:
+    """An embedder behind `/v1/embeddings`, at an address or on a unix socket."""
+
+    def __init__(self, *, model: str, base_url: str, api_key: str, socket: str = "") -> None:
+        self.provider = base_url or "local"
+        self.model = model
+        self._socket = socket or None
+        self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's client
+            "base_url": base_url or LOCAL_URL,
+            "api_key": api_key or "none",
+            "timeout": httpx2.Timeout(60.0, connect=CONNECT_TIMEOUT),
+        }
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
+
+    @property
+    def identity(self) -> str:
+        return f"{self.provider}|{self.model}"
+
+    @property
+    def _what(self) -> str:
+        return f"The embedding model '{self.model}'"
+
+    @cached_property
+    def _sync_client(self) -> openai.OpenAI:
+        transport = httpx2.HTTPTransport(uds=self._socket, limits=_limits())
+        return openai.OpenAI(http_client=httpx2.Client(transport=transport), **self._arguments)
+
+    def _client(self) -> openai.AsyncOpenAI:
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            transport = httpx2.AsyncHTTPTransport(uds=self._socket, limits=_limits())
+            client = httpx2.AsyncClient(transport=transport)
+            # A question is waiting: one quick retry, where ingestion keeps the SDK's patience.
+            self._clients[loop] = openai.AsyncOpenAI(http_client=client, max_retries=1, **self._arguments)
+        return self._clients[loop]
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        with translated(self._what):
+            return _vectors(
+                await self._client().embeddings.create(input=list(texts), model=self.model, encoding_format="base64")
+            )
+
+    def embed_sync(self, texts: Sequence[str]) -> Vectors:
+        with translated(self._what):
+            return _vectors(
+                self._sync_client.embeddings.create(input=list(texts), model=self.model, encoding_format="base64")
+            )
+
+
+def _limits() -> httpx2.Limits:
+    return httpx2.Limits(max_connections=32, max_keepalive_connections=8)
+
+
+def _vectors(response: CreateEmbeddingResponse) -> Vectors:
+    """Rows in the order asked, of length 1. Some servers send numbers where base64 was asked for."""
+    rows = []
+    for item in sorted(response.data, key=lambda item: item.index):
+        encoded: object = item.embedding
+        if isinstance(encoded, str):
+            rows.append(np.frombuffer(base64.b64decode(encoded), dtype="<f4"))
+        else:
+            rows.append(np.asarray(encoded, dtype=np.float32))
+    vectors = np.vstack(rows).astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths == 0).any():
+        raise ValueError("an embedding of no length")
+    return np.asarray(vectors / lengths, dtype=np.float32)

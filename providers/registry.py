@@ -1,0 +1,33 @@
+"""Which model and which embedder the environment asks for."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from providers.extractive import ExtractiveModel
+from providers.openai_compatible import OpenAIChatModel, OpenAIEmbedder
+from providers.types import ChatModel, Embedder
+
+
+@cache
+def get_chat_model() -> ChatModel:
+    if not settings.CHAT_CONFIGURED:
+        return ExtractiveModel()
+    return OpenAIChatModel(
+        model=settings.CHAT_MODEL,
+        base_url=settings.OPENAI_BASE_URL,
+        api_key=settings.OPENAI_API_KEY,
+        timeout=settings.CHAT_TIMEOUT,
+    )
+
+
+@cache
+def get_embedder() -> Embedder:
+    return OpenAIEmbedder(
+        model=settings.EMBEDDING_MODEL,
+        base_url=settings.EMBEDDING_BASE_URL,
+        api_key=settings.EMBEDDING_API_KEY,
+        socket=str(settings.EMBEDDING_SOCKET) if settings.EMBEDDINGS_ARE_LOCAL else "",
+    )
