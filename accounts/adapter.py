@@ -12,10 +12,12 @@ from accounts.models import User
 from accounts.services import register
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return settings.SIGNUP != "closed" or not User.objects.exists()
 
-    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # Any: allauth's form
+    def save_user(
+        self, request: HttpRequest, user: User, form: Any, commit: bool = True
+    ) -> User:  # Any: allauth's form
         super().save_user(request, user, form, commit=False)
         return register(user)

@@ -26,4 +26,4 @@ def projects(request: HttpRequest) -> HttpResponse:
             return redirect("documents", slug=project.slug)
         except InvalidInput as error:
             messages.error(request, error.message)
-    return render(request, "accounts/projects.html", {"projects": list_projects(actor_of(request))})
+    return render(request, "accounts/projects.html", {"projects": list_projects(actor_of(request)), "room": "projects"})

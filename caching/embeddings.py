@@ -20,9 +20,9 @@ def _name(embedder: Embedder, text: str) -> str:
     return f"{PREFIX}embedding:{identity}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _vector(value: bytes | None) -> Vector | None:
+def _vector(value: bytes | str | None) -> Vector | None:
     """The vector in a stored value, None for a value that is not one."""
-    if not value or len(value) % 4:
+    if not isinstance(value, bytes) or not value or len(value) % 4:
         return None
     vector = np.frombuffer(value, dtype="<f4").astype(np.float32)
     return vector if abs(float(np.linalg.norm(vector)) - 1) < 1e-3 else None

@@ -76,7 +76,7 @@ def _plain(value: object) -> str:
     raise TypeError(f"a {type(value).__name__} has no place in a cached answer")
 
 
-def _load(value: bytes) -> CachedAnswer | None:
+def _load(value: bytes | str) -> CachedAnswer | None:
     """The answer in a stored value; None, with a line in the log, for one that cannot be read."""
     try:
         fields = json.loads(value)
@@ -86,8 +86,13 @@ def _load(value: bytes) -> CachedAnswer | None:
             Source(**{**s, "chunk_id": UUID(s["chunk_id"]), "document_id": UUID(s["document_id"])})
             for s in fields.pop("sources")
         )
-        dates = {name: datetime.fromisoformat(fields.pop(name)) for name in ("created_at", "expires_at")}
-        return CachedAnswer(project_id=UUID(fields.pop("project_id")), sources=sources, **dates, **fields)
+        return CachedAnswer(
+            project_id=UUID(fields.pop("project_id")),
+            sources=sources,
+            created_at=datetime.fromisoformat(fields.pop("created_at")),
+            expires_at=datetime.fromisoformat(fields.pop("expires_at")),
+            **fields,
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         log.warning("exact cache: dropped a value that cannot be read (%s)", type(error).__name__)
         return None

@@ -28,7 +28,9 @@ async def load(
     """
     if tip is None:
         return ()
-    values = await or_default(async_redis().lrange(_name(conversation_id), 0, KEPT - 1), [], "history read")
+    values: Sequence[bytes | str] = await or_default(
+        async_redis().lrange(_name(conversation_id), 0, KEPT - 1), (), "history read"
+    )
     turns = _load(values)
     if turns and turns[-1].id == tip:
         return turns
@@ -61,7 +63,7 @@ def _dump(turn: Turn) -> bytes:
     return json.dumps([str(turn.id), turn.role, turn.content], ensure_ascii=False).encode()
 
 
-def _load(values: Sequence[bytes]) -> tuple[Turn, ...]:
+def _load(values: Sequence[bytes | str]) -> tuple[Turn, ...]:
     try:
         rows = [json.loads(value) for value in reversed(values)]
         return tuple(Turn(id=UUID(identity), role=role, content=content) for identity, role, content in rows)

@@ -75,7 +75,11 @@ def completed_body(event: AnswerCompleted) -> dict[str, object]:
 class AskView(APIView):
     @extend_schema(
         request=AskRequest,
-        responses={200: AskResponse, "4XX": ErrorBody, "5XX": OpenApiResponse(ErrorBody, "The model or a store failed.")},
+        responses={
+            200: AskResponse,
+            "4XX": ErrorBody,
+            "5XX": OpenApiResponse(ErrorBody, "The model or a store failed."),
+        },
     )
     def post(self, request: Request) -> Response:
         """Ask a project's documents. `Cache-Control: no-cache` is the same as `fresh`."""

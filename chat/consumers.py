@@ -28,7 +28,7 @@ from core.errors import InvalidInput, PolyAIError
 log = logging.getLogger(__name__)
 
 
-class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
+class ConversationConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         user = self.scope["user"]
         if not user.is_authenticated:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from caching.canonical import canonical_text
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MAX_QUESTION = 8_000  # characters: about 2,000 tokens, beside which the passages still fit a small model
 
 
-async def answer(question: Question) -> AsyncIterator[Event]:
+async def answer(question: Question) -> AsyncGenerator[Event, None]:
     """Answer one question: AnswerStarted, SourcesFound, TextDelta …, AnswerCompleted; or AnswerFailed at any point.
 
     Close the generator (`aclosing`), or cancel the task that runs it, to stop: the text so far is kept.
@@ -72,4 +72,6 @@ def admit(question: Question) -> None:
     if not text:
         raise InvalidInput("Type a question first.")
     if len(text) > MAX_QUESTION:
-        raise TooLong(f"The question has {len(text):,} characters; {MAX_QUESTION:,} is the limit. Upload long texts instead.")
+        raise TooLong(
+            f"The question has {len(text):,} characters; {MAX_QUESTION:,} is the limit. Upload long texts instead."
+        )

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from itertools import pairwise
 
 import nh3
 from markdown_it import MarkdownIt
@@ -22,10 +23,11 @@ from pygments.util import ClassNotFound
 
 from chat.grounding import CITATION
 
-_TAGS = set(
-    "a p br hr em strong del s code pre span div blockquote ul ol li table thead tbody tr th td h1 h2 h3 h4 h5 h6 "
-    "input sup sub".split()
-)
+_TAGS = {
+    *("p", "br", "hr", "em", "strong", "del", "s", "sup", "sub", "blockquote", "div", "span", "a", "input"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "pre", "code"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
 _ATTRIBUTES = {
     "a": {"href", "title", "class", "data-source"},
     "span": {"class"},
@@ -72,7 +74,7 @@ class StreamRenderer:
         tokens = [t for t in _markdown().parse(self._tail, {}) if t.level == 0 and t.map and t.nesting >= 0]
         starts = [token.map[0] for token in tokens if token.map]
         bounds = [0, *starts[1:], len(lines)]
-        texts = ["\n".join(lines[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        texts = ["\n".join(lines[a:b]) for a, b in pairwise(bounds)]
         update = Rendered(start=self._final, blocks=tuple(render(t, self.sources, self.answer_id) for t in texts))
         self._final += len(texts) - 1
         self._tail = texts[-1]
@@ -122,4 +124,3 @@ def _clean(html: str) -> str:
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
-

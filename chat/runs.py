@@ -6,7 +6,7 @@ A run goes on when its page is left, so that the answer is there when the page i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
@@ -56,7 +56,7 @@ async def _run(question: Question, follow: Callable[[Event | AnswerStopped], Awa
         raise
 
 
-async def merge_deltas(events: AsyncIterator[Event], window: float = WINDOW) -> AsyncIterator[Event]:
+async def merge_deltas(events: AsyncGenerator[Event, None], window: float = WINDOW) -> AsyncGenerator[Event, None]:
     """The same events, with words that come within `window` seconds of each other as one TextDelta.
 
     The first word goes out at once; none waits longer than the window.
@@ -91,8 +91,8 @@ async def merge_deltas(events: AsyncIterator[Event], window: float = WINDOW) -> 
         if coming is not None:
             coming.cancel()
             await asyncio.wait({coming})
-        await events.aclose()  # type: ignore[attr-defined]  # a generator, seen through its protocol
+        await events.aclose()
 
 
-async def _next(events: AsyncIterator[Event]) -> Event:
+async def _next(events: AsyncGenerator[Event, None]) -> Event:
     return await anext(events)

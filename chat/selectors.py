@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from accounts.selectors import list_projects
 from accounts.types import Actor
@@ -19,7 +19,7 @@ GONE = "This passage is no longer in the project."
 
 def list_conversations(actor: Actor) -> QuerySet[Conversation]:
     """Newest first."""
-    return Conversation.objects.filter(user_id=actor.user_id, project__in=list_projects(actor))
+    return Conversation.objects.filter(Q(user=actor.user_id), project__in=list_projects(actor))
 
 
 def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:

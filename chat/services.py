@@ -12,8 +12,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.selectors import get_project
-from chat.models import Conversation, Message
 from caching.types import Source
+from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
 from core.errors import NotFound
 

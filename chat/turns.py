@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -106,7 +106,7 @@ class RunningTurn:
         self.sources = tuple(Source(n=n, **asdict(passage)) for n, passage in enumerate(passages, start=1))
         return SourcesFound(sources=self.sources)
 
-    async def generate(self, request: ChatRequest) -> AsyncIterator[TextDelta]:
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[TextDelta, None]:
         """The model's words as they come; what has come is stored every two seconds."""
         began = saved = time.perf_counter()
         async with aclosing(self._model.stream(request)) as stream:
@@ -160,7 +160,9 @@ class RunningTurn:
     def _time(self, stage: str, began: float) -> None:
         self._stages[stage] = round((time.perf_counter() - began) * 1000, 2)
 
-    async def _end(self, status: Message.Status, text: str, *, error: str = "", cache: CacheFacts | None = None) -> None:
+    async def _end(
+        self, status: Message.Status, text: str, *, error: str = "", cache: CacheFacts | None = None
+    ) -> None:
         self.is_open = False
         end = TurnEnd(
             answer_id=self.start.answer_id,

@@ -128,6 +128,7 @@ def _frame(actor: Actor) -> dict[str, object]:
         "projects": list_projects(actor),
         "conversations": list_conversations(actor)[:LISTED],
         "is_extractive": get_chat_model().is_extractive,
+        "room": "chat",
     }
 
 

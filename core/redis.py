@@ -14,6 +14,7 @@ from django.conf import settings
 from django_redis import get_redis_connection
 
 T = TypeVar("T")
+D = TypeVar("D")
 log = logging.getLogger(__name__)
 
 PREFIX = "polyai:"
@@ -42,7 +43,7 @@ def sync_redis() -> redis.Redis:
     return connection
 
 
-async def or_default(call: Awaitable[T], default: T, what: str) -> T:
+async def or_default(call: Awaitable[T], default: D, what: str) -> T | D:
     """Await a Redis call; when Redis fails, log it once and go on with `default`.
 
     What Redis holds may be lost, so losing Redis must cost time and never an answer.

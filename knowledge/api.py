@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from asgiref.sync import async_to_sync
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from django.db.models import QuerySet
 
 from accounts.authentication import actor_of
 from accounts.models import Role, User
@@ -22,6 +22,7 @@ from knowledge import services
 from knowledge.models import Document
 from knowledge.retrieval import TOP, retrieve
 from knowledge.selectors import get_document, list_documents
+from knowledge.types import Passage
 from providers.registry import get_embedder
 
 MAX_QUERY = 8_000  # characters
@@ -50,7 +51,10 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         actor = actor_of(self.request)
         return list_documents(actor, get_project(actor, self.kwargs["slug"]).id)
 
-    @extend_schema(request={"multipart/form-data": UploadRequest}, responses={201: DocumentBody, 200: DocumentBody, "4XX": ErrorBody})
+    @extend_schema(
+        request={"multipart/form-data": UploadRequest},
+        responses={201: DocumentBody, 200: DocumentBody, "4XX": ErrorBody},
+    )
     def create(self, request: Request, slug: str) -> Response:
         """Upload one file. 201 when it was queued, 200 when the same file is here already."""
         project = get_project(actor_of(request), slug, Role.EDITOR)
@@ -77,7 +81,7 @@ class SearchRequest(serializers.Serializer[None]):
     limit = serializers.IntegerField(min_value=1, max_value=50, default=TOP)
 
 
-class PassageBody(serializers.Serializer[None]):
+class PassageBody(serializers.Serializer[Passage]):
     chunk_id = serializers.UUIDField()
     document_id = serializers.UUIDField()
     document = serializers.CharField()
@@ -100,4 +104,4 @@ class SearchView(APIView):
         embedder = get_embedder()
         vector = async_to_sync(embed_question)(embedder, text)
         passages = retrieve(actor, project.id, embedder, vector, asked.validated_data["limit"])
-        return Response(PassageBody(passages, many=True).data)
+        return Response(PassageBody(instance=passages, many=True).data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
@@ -49,7 +50,7 @@ def _headings(text: str) -> tuple[list[int], list[tuple[str, ...]]]:
     paths: list[tuple[str, ...]] = []
     open_headings: list[tuple[int, str]] = []
     tokens = MarkdownIt("commonmark").parse(text)
-    for token, inline in zip(tokens, tokens[1:], strict=False):
+    for token, inline in pairwise(tokens):
         if token.type != "heading_open" or token.map is None:
             continue
         level = int(token.tag[1])

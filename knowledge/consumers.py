@@ -16,7 +16,7 @@ from knowledge.progress import group_name
 from knowledge.selectors import get_document, list_documents
 
 
-class DocumentsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels has no types
+class DocumentsConsumer(AsyncJsonWebsocketConsumer):
     """`/ws/projects/<slug>/documents/`: sends `{"id", "html"}`, with `html` null for a deleted document."""
 
     async def connect(self) -> None:

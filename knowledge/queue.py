@@ -25,4 +25,5 @@ def send(document_id: UUID, *, countdown: float = 0) -> None:
 
 def length() -> int:
     """Tasks that wait for a worker."""
-    return int(sync_redis().llen(settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] + QUEUE))
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+    return int(sync_redis().llen(f"{prefix}{QUEUE}"))

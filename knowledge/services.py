@@ -94,7 +94,9 @@ def _forget_file(document: Document) -> None:
 
 def _checked_name(name: str) -> str:
     """A name fit to show: no folders above, no control characters, no direction overrides."""
-    shown = "".join(c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
+    shown = "".join(
+        c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+    )
     shown = "/".join(part for part in shown.split("/") if part.strip() not in ("", ".", ".."))
     if not shown:
         raise InvalidInput("The file has no name.")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import actor_of
 from accounts.models import Project, Role, User
-from accounts.selectors import get_project, get_role, list_projects
+from accounts.selectors import get_project, get_role
 from core.errors import NotFound, PolyAIError
 from knowledge import services
 from knowledge.models import Document
@@ -28,7 +28,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
     project = get_project(actor, slug)
     context = {
         "project": project,
-        "projects": list_projects(actor),
+        "room": "documents",
         "role": get_role(actor, project),
         "documents": list_documents(actor, project.id)[:200],
         "count": list_documents(actor, project.id).count(),
@@ -56,7 +56,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("documents", slug=slug)
 
 
-def _upload_one(project: Project, user: User, file: UploadedFile) -> dict[str, object]:
+def _upload_one(project: Project, user: User, file: UploadedFile[bytes]) -> dict[str, object]:
     name = file.name or ""
     try:
         document, is_new = services.upload(project=project, name=name, file=file, user=user)
@@ -73,7 +73,7 @@ def document(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse
     context = {
         "document": found,
         "project": found.project,
-        "projects": list_projects(actor),
+        "room": "documents",
         "role": get_role(actor, found.project),
         "chunks": list_live_chunks(found)[:1000],
     }
@@ -82,7 +82,7 @@ def document(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse
 
 @require_GET
 @login_required
-def original(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+def original(request: HttpRequest, slug: str, document_id: UUID) -> FileResponse:
     """The file as it was uploaded; always as a download, for what people upload is not to run in our pages."""
     found = _document(request, slug, document_id)
     try:

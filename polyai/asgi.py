@@ -12,11 +12,9 @@ http = get_asgi_application()  # before anything that needs the apps
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import OriginValidator
-from django.conf import settings
+from channels.security.websocket import AllowedHostsOriginValidator
 
 from polyai.urls import websocket_urlpatterns
 
-origins = [f"//{host}" for host in settings.ALLOWED_HOSTS]  # any scheme and port of these hosts
-websocket = OriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), origins)
+websocket = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 application = ProtocolTypeRouter({"http": http, "websocket": websocket})

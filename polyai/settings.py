@@ -161,21 +161,23 @@ SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "SAMEORIGIN"
 
 # --- PostgreSQL ---------------------------------------------------------------------------------
-DATABASES = {
-    "default": env.dj_db_url("DATABASE_URL")
-    if DATABASE_URL
-    else {"ENGINE": "django.db.backends.postgresql", "NAME": "polyai", "USER": "postgres", "HOST": str(RUN_FOLDER)}
-}
 DATABASE_POOL_SIZE = 16
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    {
-        # One pool for each process: twice core.database.DATABASE_THREADS, the rest for Django's own views.
-        "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
-        "connect_timeout": 5,
-        # A filter must not hide a match: the index scan goes on until enough rows pass (pgvector 0.8 and newer).
-        "options": "-c hnsw.iterative_scan=strict_order",
-    }
-)
+_own_database = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": "polyai",
+    "USER": "postgres",
+    "HOST": str(RUN_FOLDER),
+}
+_database = env.dj_db_url("DATABASE_URL") if DATABASE_URL else _own_database
+_database["OPTIONS"] = {
+    # One pool for each process: twice core.database.DATABASE_THREADS, the rest for Django's own views.
+    "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
+    "connect_timeout": 5,
+    # A filter must not hide a match: the index scan goes on until enough rows pass (pgvector 0.8 and newer).
+    "options": "-c hnsw.iterative_scan=strict_order",
+    **_database.get("OPTIONS", {}),
+}
+DATABASES = {"default": _database}
 
 # --- Redis --------------------------------------------------------------------------------------
 REDIS_URL = USER_REDIS_URL or f"unix://{RUN_FOLDER / 'redis.sock'}?db=0"
@@ -264,6 +266,21 @@ UNFOLD = {
     "SITE_SYMBOL": "quick_reference_all",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
+    "COLORS": {
+        "primary": {
+            "50": "240 250 248",
+            "100": "217 241 237",
+            "200": "178 226 219",
+            "300": "127 203 193",
+            "400": "67 173 161",
+            "500": "30 143 131",
+            "600": "15 111 102",
+            "700": "14 92 85",
+            "800": "15 74 69",
+            "900": "16 62 58",
+            "950": "4 37 34",
+        },
+    },
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
 }
 

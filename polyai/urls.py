@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
@@ -18,7 +18,7 @@ router = SimpleRouter()
 router.register("projects", ProjectsViewSet)
 router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/documents", DocumentsViewSet)
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("ask/", AskView.as_view(), name="api-ask"),

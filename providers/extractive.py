@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from providers.types import ChatRequest, Completion, Delta, Usage
@@ -27,9 +27,11 @@ _WORD = re.compile(r"\w+")
 _MARKUP = re.compile(r"^(?:#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+)+")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+(?=[^\sa-z])|(?<=[。！？])")
 _STOP = frozenset(
-    "a an and are as at be been but by can could did do does for from had has have how i if in into is it its me my no "
-    "not of on or our should so than that the their them then there these they this those to us was we were what when "
-    "where which who whom why will with would you your tell show please about".split()
+    """
+    a an and are as at be been but by can could did do does for from had has have how i if in into is it its me my
+    no not of on or our should so than that the their them then there these they this those to us was we were what
+    when where which who whom why will with would you your tell show please about
+    """.split()  # noqa: SIM905  # a text is easier to read and to widen than a list of literals
 )
 
 
@@ -45,7 +47,7 @@ class ExtractiveModel:
     name = NAME
     is_extractive = True
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta | Completion]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:
         text = quote(request.question, request.passages)
         for word in re.findall(r"\S+\s*", text):
             yield Delta(text=word)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,8 @@ def build() -> None:
         constants.setdefault(name, numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def op(kind: str, *inputs: str, **attributes: object) -> str:
+    # Any: an operator's attributes, of whatever type each has
+    def op(kind: str, *inputs: str, **attributes: Any) -> str:
         output = f"{kind}_{len(nodes)}"
         nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import httpx2
 import numpy as np
 import openai
 from openai.types import CreateEmbeddingResponse
+from openai.types.chat import ChatCompletionMessageParam
 
 from core.errors import (
     ProviderError,
@@ -88,13 +90,13 @@ class OpenAIChatModel:
             self._clients[loop] = openai.AsyncOpenAI(**self._arguments)
         return self._clients[loop]
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta | Completion]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:
         what = f"The language model '{self.name}'"
         with translated(what):
             model, finish_reason, usage = self.name, "", Usage()
             stream = await self._client().chat.completions.create(
                 model=self.name,
-                messages=[{"role": m.role, "content": m.content} for m in request.messages],  # type: ignore[misc]  # the SDK has one type a role
+                messages=[cast("ChatCompletionMessageParam", asdict(message)) for message in request.messages],
                 stream=True,
                 stream_options={"include_usage": True},
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -55,7 +55,7 @@ class ChatModel(Protocol):
     name: str
     is_extractive: bool
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[Delta | Completion]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:
         """Deltas, then one Completion. Raises ProviderError. Close it (`aclosing`) to stop early."""
         ...
 

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import PurePath
+
 from django import template
+from django.template.defaultfilters import linebreaksbr
+from django.utils.safestring import SafeString, mark_safe
+
+from chat.rendering import render
 
 register = template.Library()
+WITHOUT_MARKDOWN = {".pdf", ".txt", ".text"}
+
+
+@register.filter
+def passage(source: Mapping[str, str]) -> SafeString:
+    """A source's text as it reads best: as Markdown where its document became Markdown, else line by line."""
+    if PurePath(source["document"]).suffix.lower() in WITHOUT_MARKDOWN:
+        return linebreaksbr(source["text"])
+    return mark_safe(render(source["text"]))  # noqa: S308  # render() sanitises
 
 
 @register.filter

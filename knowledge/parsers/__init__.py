@@ -28,9 +28,7 @@ def check_kind(name: str) -> None:
     """Raises UnsupportedFile for a file that nothing here reads."""
     ending = PurePath(name).suffix.lower()
     if ending not in PARSERS:
-        raise UnsupportedFile(
-            f"'{ending or name}' files cannot be read yet. These can: {', '.join(sorted(PARSERS))}."
-        )
+        raise UnsupportedFile(f"'{ending or name}' files cannot be read yet. These can: {', '.join(sorted(PARSERS))}.")
 
 
 def parse(name: str, content: bytes) -> list[Part]:

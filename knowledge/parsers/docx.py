@@ -17,7 +17,9 @@ MAX_UNPACKED = 300 * 1024 * 1024  # bytes
 
 def parse(content: bytes) -> list[Part]:
     if content.startswith(OLE):
-        raise UnreadableFile("The document is encrypted, or in the old DOC format. Save it as DOCX, without a password.")
+        raise UnreadableFile(
+            "The document is encrypted, or in the old DOC format. Save it as DOCX, without a password."
+        )
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise UnreadableFile("The file is not a DOCX document, or a damaged one. Open it in Word and save it again.")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

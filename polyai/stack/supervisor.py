@@ -101,7 +101,7 @@ class Supervisor:
         self._pid_file.unlink(missing_ok=True)
 
     def stop_leftovers(self) -> None:
-        """End what an earlier supervisor left running when it was killed: by pid and start time, for pids come again."""
+        """End what a supervisor that was killed left running: by pid and start time, for pids come again."""
         try:
             known = json.loads(self._pid_file.read_text())
         except (OSError, ValueError):

@@ -11,6 +11,7 @@ const POLL = 1000; // milliseconds between looks at an answer that another page 
 let socket = null;
 let current = null; // the answer that is being written: its article
 let lastQuestion = "";
+let pinned = true; // the end of the thread is kept in view
 
 // --- The connection ------------------------------------------------------------------------------
 
@@ -85,7 +86,8 @@ async function ask(question, fresh = false) {
   current.dataset.question = question;
   thread.append(asked, current);
   busy(true);
-  asked.scrollIntoView({ block: "start", behavior: "instant" });
+  pinned = true;
+  keepInView();
   try {
     (await connected()).send(JSON.stringify({ type: "ask", text: question, project, fresh }));
   } catch (error) {
@@ -135,6 +137,8 @@ function beginConversation(title) {
   history.replaceState(null, "", `/chat/${conversation}/`);
   document.title = `${title} · PolyAI`;
   $("title").textContent = title;
+  $("picker").hidden = true;
+  $("project-name").hidden = false;
   const list = $("conversations");
   list.querySelector(".none")?.remove();
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
@@ -158,9 +162,13 @@ async function follow(article) {
 }
 
 function keepInView() {
-  const distance = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight;
-  if (distance < 160) scroll.scrollTop = scroll.scrollHeight;
+  if (pinned) scroll.scrollTop = scroll.scrollHeight;
 }
+
+// Whoever scrolls up to read is left there; whoever comes back to the end is taken along again.
+scroll.addEventListener("scroll", () => {
+  pinned = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 48;
+}, { passive: true });
 
 // --- Keys and buttons ----------------------------------------------------------------------------
 
@@ -204,5 +212,5 @@ function questionOf(answer) {
 
 const unfinished = document.querySelector('.answer[data-status="streaming"]');
 if (unfinished) follow(unfinished);
-scroll.scrollTop = scroll.scrollHeight;
+keepInView();
 grow();

@@ -77,7 +77,6 @@ def _prepare(supervisor: Supervisor) -> None:
     if changed:
         supervisor.say("polyai", f"{changed} pages of the handbook are new: they are being read in the background")
     connections.close_all()
-    connection.close_pool()
 
 
 @contextmanager

@@ -1,0 +1,87 @@
+"""Users, projects, members and keys for the administrator."""
+
+from __future__ import annotations
+
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.models import ApiKey, Membership, Project, User
+
+admin.site.unregister(Group)  # rights come with memberships
+admin.site.unregister(EmailAddress)  # an account has one address, and it is on the account
+
+
+class MembershipInline(TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user", "project")
+    tab = True
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    list_display = ("email", "name", "shown_state", "is_staff", "date_joined", "last_login")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email", "name")
+    ordering = ("-date_joined",)
+    readonly_fields = ("date_joined", "last_login")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Dates", {"fields": ("date_joined", "last_login")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+    filter_horizontal = ()
+    inlines = (MembershipInline,)
+    actions = ("approve",)
+
+    @display(
+        description="State", label={"may log in": "success", "waits for approval": "warning", "switched off": "danger"}
+    )
+    def shown_state(self, user: User) -> str:
+        if user.is_active:
+            return "may log in"
+        return "switched off" if user.last_login else "waits for approval"
+
+    @action(description="Approve: let them log in")
+    def approve(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self.message_user(request, f"{queryset.update(is_active=True)} approved.")
+
+
+@admin.register(Project)
+class ProjectAdmin(ModelAdmin):
+    list_display = ("name", "slug", "visibility", "cache_ttl", "corpus_version", "created_at")
+    list_filter = ("visibility",)
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("corpus_version", "created_at")
+    inlines = (MembershipInline,)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):
+    """Keys are made by `manage.py create_key`, which alone can show one; here they are revoked."""
+
+    list_display = ("prefix", "name", "project", "user", "created_at", "revoked_at")
+    list_filter = ("project",)
+    search_fields = ("prefix", "name", "user__email")
+    readonly_fields = ("prefix", "project", "user", "created_at", "revoked_at")
+    fields = ("prefix", "name", "project", "user", "created_at", "revoked_at")
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @action(description="Revoke")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        self.message_user(request, f"{count} revoked.")

@@ -1,0 +1,172 @@
+"""Documents for the curator: their state and chunks, upload, retry and delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+
+from accounts.models import Project, User
+from core.errors import PolyAIError
+from knowledge import services
+from knowledge.models import Chunk, Document, EmbeddingSpace
+from knowledge.parsers import PARSERS
+
+
+class ReadOnly:
+    """Mixed into an admin whose rows are made and changed elsewhere."""
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+class ManyFiles(UnfoldAdminFileFieldWidget):
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    """One field, any number of files; services.upload checks each by itself."""
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:  # Any: Django's uploaded files
+        if not data:
+            raise forms.ValidationError("Choose at least one file.")
+        return list(data)
+
+
+class UploadForm(forms.Form):
+    project = forms.ModelChoiceField(Project.objects.all(), widget=UnfoldAdminSelectWidget)
+    files = ManyFilesField(  # type: ignore[assignment]  # a form has an attribute of that name, a field may too
+        widget=ManyFiles(attrs={"multiple": True, "accept": ",".join(PARSERS)}),
+        help_text="A file whose name is in the project already becomes that document's next version.",
+    )
+
+
+class ChunkInline(ReadOnly, TabularInline):
+    model = Chunk
+    fields = ("position", "locator", "text")
+    readonly_fields = ("locator",)
+    ordering = ("version", "position")
+    per_page = 20
+    tab = True
+    show_change_link = True
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Document)
+class DocumentAdmin(ModelAdmin):
+    list_display = ("name", "project", "shown_state", "progress", "size", "uploaded_by", "created_at")
+    list_filter = ("state", "project")
+    search_fields = ("name", "error")
+    fields = (
+        ("name", "project"),
+        ("shown_state", "progress"),
+        "error",
+        ("size", "uploaded_by"),
+        ("version", "live_version"),
+        ("created_at", "updated_at"),
+        "content_hash",
+    )
+    readonly_fields = (*[f for row in fields for f in (row if isinstance(row, tuple) else (row,))],)
+    inlines = (ChunkInline,)
+    actions = ("retry_selected",)
+    actions_detail = ("retry_one",)
+    list_per_page = 50
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    @display(
+        description="State",
+        ordering="state",
+        label={"Ready": "success", "Failed": "danger", "Queued": "info", "Reading": "warning", "Embedding": "warning"},
+    )
+    def shown_state(self, document: Document) -> str:
+        return document.get_state_display()
+
+    @display(description="Chunks")
+    def progress(self, document: Document) -> str:
+        return f"{document.chunks_embedded} of {document.chunks_total}"
+
+    @action(description="Try again")
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        for document in queryset:
+            services.retry(document)
+        self.message_user(request, f"{queryset.count()} queued again.")
+
+    @action(description="Try again", url_path="retry")
+    def retry_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        services.retry(Document.objects.get(id=object_id))
+        self.message_user(request, "Queued again.")
+        return redirect(reverse("admin:knowledge_document_change", args=[object_id]))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:  # Any: a template's context
+        """Adding is uploading."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if form.is_valid():
+            for file in form.cleaned_data["files"]:
+                self._upload(request, form.cleaned_data["project"], file)
+            return redirect("admin:knowledge_document_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "form": form,
+            "opts": self.opts,
+            "title": "Upload documents",
+        }
+        return render(request, "admin/knowledge/upload.html", context)
+
+    def _upload(self, request: HttpRequest, project: Project, file: UploadedFile[bytes]) -> None:
+        assert isinstance(request.user, User)
+        try:
+            document, _ = services.upload(project=project, name=file.name or "", file=file, user=request.user)
+            self.message_user(request, f"{document.name} was queued.")
+        except PolyAIError as error:
+            self.message_user(request, f"{file.name}: {error.message}", messages.ERROR)
+
+    def delete_model(self, request: HttpRequest, obj: Document) -> None:
+        services.delete(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        for document in queryset:
+            services.delete(document)
+
+
+@admin.register(Chunk)
+class ChunkAdmin(ReadOnly, ModelAdmin):
+    list_display = ("document", "position", "locator", "beginning")
+    search_fields = ("text", "document__name")
+    list_filter = ("document__project",)
+    list_select_related = ("document",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    @display(description="Text")
+    def beginning(self, chunk: Chunk) -> str:
+        return chunk.text[:120]
+
+
+@admin.register(EmbeddingSpace)
+class EmbeddingSpaceAdmin(ReadOnly, ModelAdmin):
+    list_display = ("model", "provider", "dimensions", "preprocessing", "status", "created_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
