@@ -14,7 +14,7 @@ setup-dev:
 
 test: setup-dev
 	@scripts/install-browser
-	$(bin)/pytest -n 2 --dist loadfile $(ARGS)
+	$(bin)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup-dev
 	$(bin)/ruff check .

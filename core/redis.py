@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
 from django.conf import settings
 from django_redis import get_redis_connection
+
+from core.loops import PerLoop
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -20,21 +20,17 @@ log = logging.getLogger(__name__)
 PREFIX = "polyai:"
 RedisError = redis.RedisError
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
+
+def _connect() -> redis.asyncio.Redis:
+    return redis.asyncio.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=settings.REDIS_TIMEOUT,
+        socket_timeout=settings.REDIS_TIMEOUT,
+    )
 
 
-def async_redis() -> redis.asyncio.Redis:
-    """The asynchronous client of the running event loop; made once for each loop."""
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL,
-            socket_connect_timeout=settings.REDIS_TIMEOUT,
-            socket_timeout=settings.REDIS_TIMEOUT,
-        )
-        _clients[loop] = client
-    return client
+# The asynchronous client of the running event loop: `async_redis().get(…)`.
+async_redis = PerLoop(_connect, lambda client: client.aclose())
 
 
 def sync_redis() -> redis.Redis:

@@ -104,4 +104,4 @@ class SearchView(APIView):
         embedder = get_embedder()
         vector = async_to_sync(embed_question)(embedder, text)
         passages = retrieve(actor, project.id, embedder, vector, asked.validated_data["limit"])
-        return Response(PassageBody(instance=passages, many=True).data)
+        return Response(PassageBody(passages, many=True).data)  # type: ignore[arg-type]  # a list, for many=True

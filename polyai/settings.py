@@ -8,17 +8,20 @@ docs/configuration.md and `.env.example`; a test keeps the three together.
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
-env.read_env(str(BASE_DIR / ".env"), recurse=False)
+if dotenv := os.environ.get("POLYAI_ENV_FILE", str(BASE_DIR / ".env")):
+    env.read_env(dotenv, recurse=False)
 
 # --- From the environment -----------------------------------------------------------------------
 try:
@@ -162,13 +165,13 @@ X_FRAME_OPTIONS = "SAMEORIGIN"
 
 # --- PostgreSQL ---------------------------------------------------------------------------------
 DATABASE_POOL_SIZE = 16
-_own_database = {
+_own_database: dict[str, Any] = {  # Any: what Django and dj-database-url put in
     "ENGINE": "django.db.backends.postgresql",
     "NAME": "polyai",
     "USER": "postgres",
     "HOST": str(RUN_FOLDER),
 }
-_database = env.dj_db_url("DATABASE_URL") if DATABASE_URL else _own_database
+_database: dict[str, Any] = env.dj_db_url("DATABASE_URL") if DATABASE_URL else _own_database
 _database["OPTIONS"] = {
     # One pool for each process: twice core.database.DATABASE_THREADS, the rest for Django's own views.
     "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},

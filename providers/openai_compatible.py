@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -10,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 import httpx2
 import numpy as np
@@ -26,6 +24,7 @@ from core.errors import (
     ProviderUnreachable,
     StreamCut,
 )
+from core.loops import PerLoop
 from providers.types import ChatRequest, Completion, Delta, Usage, Vectors
 
 log = logging.getLogger(__name__)
@@ -75,20 +74,17 @@ class OpenAIChatModel:
 
     def __init__(self, *, model: str, base_url: str, api_key: str, timeout: float) -> None:
         self.name = model
-        self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's client
-            "base_url": base_url or None,
-            "api_key": api_key or "none",
-            # The read timeout is the longest silence between two parts of a stream.
-            "timeout": httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT),
-            "max_retries": 0,
-        }
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
 
-    def _client(self) -> openai.AsyncOpenAI:
-        loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            self._clients[loop] = openai.AsyncOpenAI(**self._arguments)
-        return self._clients[loop]
+        def connect() -> openai.AsyncOpenAI:
+            return openai.AsyncOpenAI(
+                base_url=base_url or None,
+                api_key=api_key or "none",
+                # The read timeout is the longest silence between two parts of a stream.
+                timeout=httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT),
+                max_retries=0,
+            )
+
+        self._client = PerLoop(connect, lambda client: client.close())
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:
         what = f"The language model '{self.name}'"
@@ -124,12 +120,12 @@ class OpenAIEmbedder:
         self.provider = base_url or "local"
         self.model = model
         self._socket = socket or None
-        self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's client
+        self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's clients
             "base_url": base_url or LOCAL_URL,
             "api_key": api_key or "none",
             "timeout": httpx2.Timeout(60.0, connect=CONNECT_TIMEOUT),
         }
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
+        self._client = PerLoop(self._connect, lambda client: client.close())
 
     @property
     def identity(self) -> str:
@@ -144,14 +140,10 @@ class OpenAIEmbedder:
         transport = httpx2.HTTPTransport(uds=self._socket, limits=_limits())
         return openai.OpenAI(http_client=httpx2.Client(transport=transport), **self._arguments)
 
-    def _client(self) -> openai.AsyncOpenAI:
-        loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            transport = httpx2.AsyncHTTPTransport(uds=self._socket, limits=_limits())
-            client = httpx2.AsyncClient(transport=transport)
-            # A question is waiting: one quick retry, where ingestion keeps the SDK's patience.
-            self._clients[loop] = openai.AsyncOpenAI(http_client=client, max_retries=1, **self._arguments)
-        return self._clients[loop]
+    def _connect(self) -> openai.AsyncOpenAI:
+        client = httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=self._socket, limits=_limits()))
+        # A question is waiting: one quick retry, where ingestion keeps the SDK's patience.
+        return openai.AsyncOpenAI(http_client=client, max_retries=1, **self._arguments)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         with translated(self._what):

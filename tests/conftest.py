@@ -1,0 +1,137 @@
+"""The cast and the stage: alice owns, bob shares the project, mallory has no access."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import aclosing
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from django.core.files.base import ContentFile
+from django.test import Client
+
+from accounts.models import Membership, Project, Role, User
+from accounts.services import create_project
+from accounts.types import Actor
+from chat.pipeline import answer
+from chat.types import AnswerCompleted, Event, Question
+from core.redis import sync_redis
+from knowledge import ingestion, services
+from knowledge.models import Document
+from providers.registry import get_chat_model
+from tests.upstream import MODEL, Upstream
+
+PASSWORD = "correct horse 9"
+HANDBOOK = """# Refunds
+
+Customers may return goods within 30 days of delivery. The refund is paid to the card that was used.
+
+# Shipping
+
+Parcels to Norway take five working days. Express shipping costs 12 euros and takes two days.
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty_redis() -> None:
+    sync_redis().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def media_folder(settings: pytest.FixtureRequest, tmp_path: object) -> None:
+    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]  # pytest-django's settings
+
+
+@pytest.fixture(scope="session")
+def upstream_server() -> Generator[Upstream, None, None]:
+    server = Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def upstream(upstream_server: Upstream, settings: pytest.FixtureRequest) -> Generator[Upstream, None, None]:
+    """A configured language model. Without this fixture none is, and answers are extractive."""
+    upstream_server.reset()
+    for name, value in {
+        "OPENAI_BASE_URL": upstream_server.base_url,
+        "OPENAI_API_KEY": "sk-test",
+        "CHAT_MODEL": MODEL,
+        "CHAT_CONFIGURED": True,
+        "CHAT_TIMEOUT": 2.0,
+    }.items():
+        setattr(settings, name, value)
+    get_chat_model.cache_clear()
+    yield upstream_server
+    get_chat_model.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def fresh_providers() -> Generator[None, None, None]:
+    yield
+    get_chat_model.cache_clear()
+
+
+@dataclass(frozen=True)
+class Cast:
+    alice: User
+    bob: User
+    mallory: User
+    project: Project
+    foreign: Project
+
+    def actor(self, user: User) -> Actor:
+        return Actor(user_id=user.id)
+
+
+@pytest.fixture
+def cast(transactional_db: None) -> Cast:
+    alice, bob, mallory = (
+        User.objects.create_user(f"{name}@example.org", PASSWORD) for name in ("alice", "bob", "mallory")
+    )
+    project = create_project(name="Support", slug="support", owner=alice)
+    Membership.objects.create(project=project, user=bob, role=Role.VIEWER)
+    foreign = create_project(name="Secret", slug="secret", owner=mallory)
+    return Cast(alice=alice, bob=bob, mallory=mallory, project=project, foreign=foreign)
+
+
+def browser_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def add_document(project: Project, text: str | bytes = HANDBOOK, name: str = "handbook.md") -> Document:
+    """Upload and ingest, as a worker would, by the same function."""
+    content = text.encode() if isinstance(text, str) else text
+    document, _ = services.upload(project=project, name=name, file=ContentFile(content, name=name))
+    ingestion.ingest(document.id)
+    document.refresh_from_db()
+    return document
+
+
+def make_question(cast: Cast, text: str, *, user: User | None = None, **fields: object) -> Question:
+    fields = {"project": cast.project.slug, "conversation_id": uuid4(), **fields}
+    return Question(actor=Actor(user_id=(user or cast.alice).id), text=text, **fields)  # type: ignore[arg-type]  # a test's shorthand
+
+
+async def tell(question: Question) -> list[Event]:
+    """All events of one answer."""
+    async with aclosing(answer(question)) as events:
+        return [event async for event in events]
+
+
+async def complete(question: Question) -> AnswerCompleted:
+    last = (await tell(question))[-1]
+    assert isinstance(last, AnswerCompleted), last
+    return last
+
+
+async def eventually(check: object, seconds: float = 10.0) -> None:
+    """Wait until `check()` is true."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not check():  # type: ignore[operator]
+        assert asyncio.get_running_loop().time() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
