@@ -47,14 +47,14 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         try:
             message = _parse(text_data)
             if message["type"] == "stop":
-                runs.stop(self.conversation_id)
+                runs.stop(self.actor, self.conversation_id)
             else:
                 self._ask(message)
         except PolyAIError as error:
             await self._send({"type": "refused", "code": error.code, "message": error.message})
 
     def _ask(self, message: dict[str, Any]) -> None:  # Any: what a client sent, checked by _parse
-        if runs.is_running(self.conversation_id):
+        if runs.is_running(self.actor, self.conversation_id):
             raise InvalidInput("This conversation is still being answered. Stop it first, or wait.")
         question = Question(
             actor=self.actor,

@@ -11,12 +11,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
+from accounts.types import Actor
 from chat.pipeline import answer
 from chat.types import AnswerStarted, Event, Question, TextDelta
 
 WINDOW = 0.05  # seconds: words that come closer together are shown together
 
-_runs: dict[UUID, asyncio.Task[None]] = {}
+# By who asked and where: nobody but the asker can stop a run, or learn that there is one.
+_runs: dict[tuple[Actor, UUID], asyncio.Task[None]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +28,21 @@ class AnswerStopped:
     answer_id: UUID | None
 
 
-def is_running(conversation_id: UUID) -> bool:
-    return conversation_id in _runs
+def is_running(actor: Actor, conversation_id: UUID) -> bool:
+    return (actor, conversation_id) in _runs
 
 
 def start(question: Question, follow: Callable[[Event | AnswerStopped], Awaitable[None]]) -> None:
     """Answer in a task of its own, and hand each event to `follow`."""
     task = asyncio.create_task(_run(question, follow), name=f"answer-{question.conversation_id}")
-    _runs[question.conversation_id] = task
-    task.add_done_callback(lambda _: _runs.pop(question.conversation_id, None))
+    place = (question.actor, question.conversation_id)
+    _runs[place] = task
+    task.add_done_callback(lambda _: _runs.pop(place, None))
 
 
-def stop(conversation_id: UUID) -> bool:
-    """Stop the run of a conversation; whether there was one."""
-    task = _runs.get(conversation_id)
+def stop(actor: Actor, conversation_id: UUID) -> bool:
+    """Stop the actor's run in a conversation; whether there was one."""
+    task = _runs.get((actor, conversation_id))
     return task is not None and task.cancel()
 
 
@@ -64,35 +67,28 @@ async def merge_deltas(events: AsyncGenerator[Event, None], window: float = WIND
     loop = asyncio.get_running_loop()
     waiting: list[str] = []
     sent = 0.0
-    coming: asyncio.Task[Event] | None = None
+    coming: asyncio.Future[Event | None] | None = None
     try:
         while True:
-            if coming is None:
-                coming = asyncio.ensure_future(_next(events))
-            timeout = max(0.0, sent + window - loop.time()) if waiting else None
-            await asyncio.wait({coming}, timeout=timeout)
-            event: Event | None = None
-            if coming.done():
-                try:
-                    event = coming.result()
-                except StopAsyncIteration:
-                    break
-                finally:
-                    coming = None
+            coming = coming or asyncio.ensure_future(anext(events, None))
+            await asyncio.wait({coming}, timeout=max(0.0, sent + window - loop.time()) if waiting else None)
+            arrived = coming.done()
+            event = coming.result() if arrived and not coming.exception() else None
             if isinstance(event, TextDelta):
                 waiting.append(event.text)
-            if waiting and (not isinstance(event, TextDelta) or loop.time() >= sent + window):
+            if waiting and (loop.time() >= sent + window or (arrived and not isinstance(event, TextDelta))):
                 yield TextDelta(text="".join(waiting))
                 waiting.clear()
                 sent = loop.time()
-            if event is not None and not isinstance(event, TextDelta):
-                yield event
+            if arrived:
+                coming.result()  # raises what the stream raised, now that no word waits
+                coming = None
+                if event is None:
+                    return
+                if not isinstance(event, TextDelta):
+                    yield event
     finally:
         if coming is not None:
             coming.cancel()
             await asyncio.wait({coming})
         await events.aclose()
-
-
-async def _next(events: AsyncGenerator[Event, None]) -> Event:
-    return await anext(events)

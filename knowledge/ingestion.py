@@ -36,7 +36,7 @@ from providers.registry import get_embedder
 
 log = logging.getLogger(__name__)
 BATCH = 32  # chunks embedded, stored and announced together
-HEARTBEAT = 10.0  # seconds
+HEARTBEAT = 5.0  # seconds
 MAX_ATTEMPTS = 8
 FIRST_PAUSE = 5  # seconds; doubles with each attempt, 10 minutes at most
 

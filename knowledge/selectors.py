@@ -14,7 +14,7 @@ from core.errors import NotFound
 from knowledge.models import Chunk, Document
 
 UNFINISHED = (Document.State.QUEUED, Document.State.PARSING, Document.State.EMBEDDING)
-STALLED_AFTER = timedelta(seconds=60)  # six missed heartbeats
+STALLED_AFTER = timedelta(seconds=25)  # five missed heartbeats
 
 
 def list_documents(actor: Actor, project_id: UUID) -> QuerySet[Document]:

@@ -213,7 +213,7 @@ CELERY_WORKER_CONCURRENCY = 2
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 30},
+    "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 10},
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 60},
     "tell-that-beat-lives": {"task": "polyai.celery.tell_that_beat_lives", "schedule": 15},
 }

@@ -40,8 +40,9 @@ def empty_redis() -> None:
 
 
 @pytest.fixture(autouse=True)
-def media_folder(settings: pytest.FixtureRequest, tmp_path: object) -> None:
+def quick_settings(settings: pytest.FixtureRequest, tmp_path: object) -> None:
     settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]  # pytest-django's settings
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]  # as above
 
 
 @pytest.fixture(scope="session")

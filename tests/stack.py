@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -23,8 +24,10 @@ if not WORKER:
         del os.environ[name]
     os.environ["POLYAI_HOME"] = tempfile.mkdtemp(prefix="polyai-test-")
     os.environ["POLYAI_ENV_FILE"] = ""
+home = os.environ["POLYAI_HOME"]
+os.environ["TEST_DATABASE_URL"] = f"postgres://postgres@{quote(f'{home}/run', safe='')}/postgres"
 number = int(WORKER.removeprefix("gw") or 0) + 1 if WORKER else 0
-os.environ["REDIS_URL"] = f"unix://{os.environ['POLYAI_HOME']}/run/redis.sock?db={number}"
+os.environ["REDIS_URL"] = f"unix://{home}/run/redis.sock?db={number}"
 
 
 class Stack:

@@ -1,0 +1,203 @@
+"""The WebSocket, against the real ASGI application."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from accounts.models import User
+from chat.models import Message
+from core.database import in_db
+from polyai.asgi import application
+from tests.conftest import Cast, add_document, browser_of, eventually
+from tests.upstream import Upstream
+
+REFUND = "How many days do customers have to return goods?"
+
+
+@pytest.fixture
+def document(cast: Cast) -> None:
+    add_document(cast.project)
+
+
+def socket_of(client: Client, conversation_id: UUID, origin: str = "http://localhost") -> WebsocketCommunicator:
+    cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
+    headers = [(b"origin", origin.encode()), (b"host", b"localhost")]
+    if cookie is not None:
+        headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie.value}".encode()))
+    return WebsocketCommunicator(application, f"/ws/conversations/{conversation_id}/", headers=headers)
+
+
+async def opened(user: User, conversation_id: UUID | None = None) -> WebsocketCommunicator:
+    socket = socket_of(await in_db(browser_of)(user), conversation_id or uuid4())
+    connected, _ = await socket.connect()
+    assert connected
+    return socket
+
+
+async def receive_until(socket: WebsocketCommunicator, *last: str) -> list[dict[str, Any]]:
+    events = []
+    while True:
+        events.append(await socket.receive_json_from(timeout=10))
+        if events[-1]["type"] in last:
+            return events
+
+
+async def test_an_answer_comes_as_events_with_growing_ids(cast: Cast, document: None, upstream: Upstream) -> None:
+    upstream.enqueue("They have **30 days** [1].", delay=0.02)
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    events = await receive_until(socket, "answer_completed", "answer_failed")
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    assert events[0]["type"] == "answer_started"
+    assert events[1]["type"] == "sources_found"
+    assert "within 30 days" in events[1]["footer"]
+    deltas = [event for event in events if event["type"] == "text_delta"]
+    assert "".join(event["text"] for event in deltas) == "They have **30 days** [1]."
+    blocks: list[str] = []
+    for event in deltas:
+        blocks[event["html"]["start"] :] = event["html"]["blocks"]
+    assert "".join(blocks) == events[-1]["html"]
+    assert "<strong>30 days</strong>" in events[-1]["html"]
+    assert events[-1]["cache"]["status"] == "miss"
+    await socket.disconnect()
+
+
+async def test_the_second_answer_is_cached_and_its_footer_says_so(
+    cast: Cast, document: None, upstream: Upstream
+) -> None:
+    for status in ("miss", "hit-exact"):
+        socket = await opened(cast.alice)
+        await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+        completed = (await receive_until(socket, "answer_completed"))[-1]
+        assert completed["cache"]["status"] == status
+        assert ("Cached" in completed["footer"]) == (status == "hit-exact")
+        await socket.disconnect()
+
+
+async def test_stop_keeps_what_had_come(cast: Cast, document: None, upstream: Upstream) -> None:
+    upstream.enqueue("one two three four five six seven eight nine ten", delay=0.1)
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    await receive_until(socket, "text_delta")
+    await socket.send_json_to({"type": "stop"})
+    stopped = (await receive_until(socket, "answer_stopped", "answer_completed"))[-1]
+    assert stopped["type"] == "answer_stopped"
+    stored = await in_db(Message.objects.get)(id=stopped["answer_id"])
+    assert stored.status == "stopped"
+    assert stored.content.startswith("one")
+    assert "ten" not in stored.content
+    await socket.disconnect()
+
+
+async def test_an_answer_goes_on_when_its_reader_leaves(cast: Cast, document: None, upstream: Upstream) -> None:
+    upstream.enqueue("one two three four [1]", delay=0.1)
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    answer_id = (await receive_until(socket, "answer_started"))[-1]["answer_id"]
+    await socket.disconnect()
+    for _ in range(100):
+        stored = await in_db(Message.objects.get)(id=answer_id)
+        if stored.status == "complete":
+            break
+        await socket.receive_nothing(timeout=0.05)
+    assert stored.content == "one two three four [1]"
+
+
+async def test_a_second_question_waits_for_the_first(cast: Cast, document: None, upstream: Upstream) -> None:
+    upstream.enqueue("one two three", delay=0.2)
+    socket = await opened(cast.alice)
+    for _ in range(2):
+        await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    refused = (await receive_until(socket, "refused"))[-1]
+    assert "still being answered" in refused["message"]
+    assert (await receive_until(socket, "answer_completed"))[-1]["text"] == "one two three"
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["no json", "[]", '"ask"', '{"type": "unknown"}', '{"type": "ask"}', '{"type": "ask", "text": 7, "project": "x"}'],
+)
+async def test_a_message_that_cannot_be_used_is_refused_and_the_socket_lives(
+    cast: Cast, document: None, message: str
+) -> None:
+    socket = await opened(cast.alice)
+    await socket.send_to(text_data=message)
+    assert (await socket.receive_json_from(timeout=5))["type"] == "refused"
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    assert (await receive_until(socket, "answer_completed"))[-1]["text"]
+    await socket.disconnect()
+
+
+async def test_binary_frames_are_refused(cast: Cast) -> None:
+    socket = await opened(cast.alice)
+    await socket.send_to(bytes_data=b"\x00\xff")
+    assert (await socket.receive_json_from(timeout=5))["type"] == "refused"
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize("text", ["", "x" * 20_000, "\x00\x01"])
+async def test_a_bad_question_is_told_and_nothing_is_stored(cast: Cast, document: None, text: str) -> None:
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": text, "project": "support"})
+    failed = (await receive_until(socket, "answer_failed"))[-1]
+    assert failed["status"] in (400, 413)
+    assert not await in_db(Message.objects.exists)()
+    await socket.disconnect()
+
+
+async def test_mallory_cannot_ask_elsewhere_nor_join_a_conversation(
+    cast: Cast, document: None, upstream: Upstream
+) -> None:
+    conversation_id = uuid4()
+    alices = await opened(cast.alice, conversation_id)
+    await alices.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    await receive_until(alices, "answer_completed")
+    await alices.disconnect()
+    for project, conversation in (("support", uuid4()), ("secret", conversation_id)):
+        socket = await opened(cast.mallory, conversation)
+        await socket.send_json_to({"type": "ask", "text": REFUND, "project": project})
+        events = await receive_until(socket, "answer_failed", "answer_completed")
+        assert [event["type"] for event in events] == ["answer_failed"]
+        assert events[0]["status"] == 404
+        await socket.disconnect()
+
+
+async def test_mallory_cannot_stop_alices_answer(cast: Cast, document: None, upstream: Upstream) -> None:
+    upstream.enqueue("one two three four [1]", delay=0.1)
+    conversation_id = uuid4()
+    alices = await opened(cast.alice, conversation_id)
+    await alices.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    await receive_until(alices, "text_delta")
+    mallorys = await opened(cast.mallory, conversation_id)
+    await mallorys.send_json_to({"type": "stop"})
+    assert (await receive_until(alices, "answer_completed", "answer_stopped"))[-1]["type"] == "answer_completed"
+    await alices.disconnect()
+    await mallorys.disconnect()
+
+
+async def test_nobody_connects_without_logging_in(cast: Cast) -> None:
+    connected, code = await socket_of(Client(), uuid4()).connect()
+    assert (connected, code) == (False, 4401)
+
+
+async def test_nobody_connects_from_another_origin(cast: Cast) -> None:
+    client = await in_db(browser_of)(cast.alice)
+    connected, _ = await socket_of(client, uuid4(), origin="https://evil.example.org").connect()
+    assert not connected
+
+
+async def test_the_run_is_forgotten_when_it_ends(cast: Cast, document: None, upstream: Upstream) -> None:
+    from chat import runs
+
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    await receive_until(socket, "answer_completed")
+    await eventually(lambda: not runs._runs)
+    await socket.disconnect()

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.grounding import check_citations, cited_numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "sources", "checked"),
+    [
+        ("It is so [1].", 2, "It is so [1]."),
+        ("It is so [3].", 2, "It is so."),
+        ("It is so[7].", 2, "It is so."),
+        ("Both [1, 2] and [2;9].", 2, "Both [1][2] and [2]."),
+        ("All [0] of [00] them [1].", 1, "All of them [1]."),
+        ("`list[5]` and\n```\na[7]\n```\nend [5]", 1, "`list[5]` and\n```\na[7]\n```\nend"),
+        ("An open ``` fence a[7]", 1, "An open ``` fence a[7]"),
+        ("A [1](https://example.org) link", 0, "A [1](https://example.org) link"),
+        ("[1]: a definition", 0, "[1]: a definition"),
+        ("Ten thousand [10000] [99999]", 5, "Ten thousand [10000] [99999]"),
+        ("", 3, ""),
+    ],
+)
+def test_a_number_without_a_source_is_taken_out_and_code_left_alone(text: str, sources: int, checked: str) -> None:
+    assert check_citations(text, sources) == checked
+
+
+def test_the_numbers_cited_are_those_that_have_a_source() -> None:
+    assert cited_numbers("One [1], two [2, 9], `[3]`", 5) == {1, 2}
+
+
+@given(st.text(alphabet="ab [](),;:`1290\n", max_size=60), st.integers(0, 5))
+def test_checking_is_done_once_and_leaves_only_known_numbers(text: str, sources: int) -> None:
+    checked = check_citations(text, sources)
+    assert check_citations(checked, sources) == checked
+    assert cited_numbers(checked, 9999) == cited_numbers(checked, sources)

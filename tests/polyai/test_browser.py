@@ -1,0 +1,208 @@
+"""The main job in a real Chromium, against the whole running product: sign up, upload, ask, read, ask again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import HANDBOOK, PASSWORD
+from tests.product import Product
+from tests.upstream import MODEL, Upstream
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.product,
+    pytest.mark.skipif(
+        CHROMIUM is None and os.environ.get("CI") != "true",
+        reason="no Chromium here: install one (Debian, Ubuntu: apt install chromium)",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Generator[Product, None, None]:
+    home = tmp_path_factory.mktemp("browser")
+    for folder in (home, *home.parents[:3]):
+        folder.chmod(0o755)
+    started = Product(
+        home, OPENAI_BASE_URL=upstream_server.base_url, OPENAI_API_KEY="sk-test", POLYAI_CHAT_MODEL=MODEL
+    )
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser, None, None]:
+    assert CHROMIUM, "no Chromium here, and CI=true: the browser test must run"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, product: Product) -> Generator[Page, None, None]:
+    context = browser.new_context(base_url=product.url, viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    expect.set_options(timeout=15_000)
+    yield opened
+    context.close()
+
+
+def ask(page: Page, text: str) -> None:
+    page.get_by_label("Your question").fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_the_main_job_end_to_end(page: Page, tmp_path: Path, upstream_server: Upstream) -> None:
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+
+    page.goto("/")
+    page.get_by_role("link", name="sign up").click()
+    page.get_by_label("Email").fill("alice@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign Up").click()
+    expect(page.get_by_role("heading", name="Ask PolyAI handbook")).to_be_visible()
+    expect(page.get_by_role("link", name="Admin")).to_be_visible()
+
+    page.get_by_role("link", name="All projects").click()
+    page.get_by_label("Name of the new project").fill("Support")
+    page.get_by_role("button", name="Create").click()
+
+    good, bad = tmp_path / "handbook.md", tmp_path / "broken.pdf"
+    good.write_text(HANDBOOK)
+    bad.write_bytes(b"this is no PDF")
+    page.locator("input[type=file]").set_input_files([good, bad])
+    row = page.locator("article.document", has_text="handbook.md")
+    expect(row.locator(".badge")).to_have_text("Ready")
+    failed = page.locator("article.document", has_text="broken.pdf")
+    expect(failed.locator(".badge")).to_have_text("Failed")
+    expect(failed).to_contain_text("The file is not a PDF, though its name says so.")
+    expect(failed.get_by_role("button", name="Try again")).to_be_visible()
+
+    page.get_by_role("link", name="Chat", exact=True).click()
+    upstream_server.reset()
+    upstream_server.enqueue("They have **30 days** to return goods [1]. See [9].", delay=0.2)
+    ask(page, "How many days do customers have to return goods?")
+    answer = page.locator("article.answer").first
+    expect(answer.locator("[data-body]")).to_contain_text("They have 30")
+    expect(answer.locator("[data-body]")).not_to_contain_text("goods")  # it streams: the end is not there yet
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(answer.locator("strong").first).to_have_text("30 days")
+    expect(answer.locator("[data-body]")).to_have_text("They have 30 days to return goods 1. See.")
+    expect(answer.locator("a.cite")).to_have_count(1)
+
+    answer.locator("a.cite").click()
+    panel = page.locator("[data-panel]")
+    expect(panel).to_contain_text("Customers may return goods within 30 days of delivery.")
+    expect(panel).to_contain_text("handbook.md")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+    ask(page, "How many days do customers have to return goods?")
+    again = page.locator("article.answer").nth(1)
+    expect(again.locator(".badge.cached")).to_contain_text("Cached")
+    expect(again.locator("strong").first).to_have_text("30 days")
+    assert len(upstream_server.history) == 1
+
+    upstream_server.enqueue("Thirty days [1].")
+    again.get_by_role("button", name="Ask fresh").click()
+    expect(page.locator("article.answer").nth(2).locator("[data-body]")).to_have_text("Thirty days 1.")
+    assert len(upstream_server.history) == 2
+
+    page.reload()
+    expect(page.locator("article.answer")).to_have_count(3)
+    expect(page.locator("article.answer .badge.cached")).to_have_count(1)
+    assert problems == []
+
+
+def test_stop_keeps_what_had_come(page: Page, upstream_server: Upstream) -> None:
+    page.goto("/?project=support")
+    upstream_server.enqueue("one two three four five six seven eight nine ten", delay=0.3)
+    ask(page, "What is counted here in this place?")
+    body = page.locator("article.answer [data-body]")
+    expect(body).to_contain_text("two")
+    page.keyboard.press("Escape")
+    expect(page.locator("article.answer .state")).to_have_text("Stopped. What had come was kept.")
+    page.reload()
+    expect(body).to_contain_text("one two")
+    expect(body).not_to_contain_text("ten")
+
+
+def test_an_answer_goes_on_while_its_page_is_closed(page: Page, upstream_server: Upstream) -> None:
+    page.goto("/?project=support")
+    upstream_server.enqueue("one two three four five six seven [1]", delay=0.3)
+    ask(page, "What is counted here while nobody looks?")
+    expect(page.locator("article.answer [data-body]")).to_contain_text("one")
+    page.wait_for_url("**/chat/**")
+    page.reload()
+    expect(page.locator("article.answer [data-body]")).to_have_text("one two three four five six seven 1")
+    expect(page.locator("article.answer")).to_have_attribute("data-status", "complete")
+
+
+def test_a_model_that_breaks_off_says_so_and_keeps_what_came(page: Page, upstream_server: Upstream) -> None:
+    page.goto("/?project=support")
+    upstream_server.enqueue("one two three", cut_after=2)
+    ask(page, "What is counted before the line is cut?")
+    expect(page.locator("article.answer .state.error")).to_contain_text("broke off in the middle of its answer")
+    expect(page.locator("article.answer [data-body]")).to_have_text("one two")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_what_a_model_writes_cannot_run_in_the_page(page: Page, upstream_server: Upstream) -> None:
+    page.goto("/?project=support")
+    attack = '<img src=x onerror="window.hacked=1"> [click](javascript:window.hacked=1) <script>window.hacked=1</script>'
+    upstream_server.enqueue(attack)
+    ask(page, "What does an attacker write into an answer?")
+    expect(page.locator("article.answer [data-body]")).to_contain_text("onerror")
+    assert page.locator("article.answer [data-body] :is(img, script, a)").count() == 0
+    assert page.evaluate("window.hacked") is None
+
+
+def test_it_works_on_a_phone_without_sideways_scrolling(browser: Browser, product: Product, page: Page) -> None:
+    context = browser.new_context(
+        base_url=product.url,
+        viewport={"width": 390, "height": 844},
+        storage_state=page.context.storage_state(),
+        color_scheme="dark",
+    )
+    phone = context.new_page()
+    for path in ("/?project=support", "/projects/support/documents/", "/projects/"):
+        phone.goto(path)
+        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    phone.goto("/?project=support")
+    expect(phone.get_by_role("link", name="Documents")).to_be_hidden()
+    phone.get_by_role("button", name="Open navigation").click()
+    expect(phone.get_by_role("link", name="Documents")).to_be_visible()
+    context.close()
+
+
+def test_asking_works_without_javascript(browser: Browser, product: Product, page: Page, upstream_server: Upstream) -> None:
+    context = browser.new_context(
+        base_url=product.url, java_script_enabled=False, storage_state=page.context.storage_state()
+    )
+    plain = context.new_page()
+    plain.goto("/?project=support")
+    upstream_server.enqueue("Without a script [1].")
+    plain.get_by_label("Your question").fill("Does this work without a script too?")
+    plain.get_by_role("button", name="Send").click()
+    expect(plain.locator("article.answer [data-body]")).to_have_text("Without a script 1.")
+    context.close()
