@@ -20,7 +20,7 @@ from django.template.loader import render_to_string
 
 from accounts.types import Actor
 from chat import runs
-from chat.rendering import Rendered, StreamRenderer, render
+from chat.rendering import Rendered, StreamRenderer
 from chat.runs import AnswerStopped
 from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Event, Question, SourcesFound, TextDelta
 from core.errors import InvalidInput, PolyAIError
@@ -87,15 +87,19 @@ class _Follower:
                 self._renderer.answer_id = str(event.answer_id)
             case SourcesFound():
                 self._renderer.sources = len(event.sources)
-                body["footer"] = _footer(event, self._renderer.answer_id, self._project)
+                body["sources_html"] = self._sources_html(event)
             case TextDelta():
                 body["html"] = _rendered(self._renderer.feed(event.text))
             case AnswerCompleted():
-                body["html"] = render(event.text, len(event.sources), str(event.answer_id))
-                body["footer"] = _footer(event, str(event.answer_id), self._project)
+                body["html"] = self._renderer.finish(event.text)
+                body["facts_html"] = _facts_html(event)
             case AnswerFailed() | AnswerStopped():
                 pass
         await self._consumer._send(body)
+
+    def _sources_html(self, event: SourcesFound) -> str:
+        message = {"id": self._renderer.answer_id, "sources": [asdict(source) for source in event.sources]}
+        return render_to_string("chat/_sources.html", {"message": message, "slug": self._project})
 
 
 def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
@@ -111,21 +115,16 @@ def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
     return message
 
 
-def _footer(event: SourcesFound | AnswerCompleted, answer_id: str, project: str) -> str:
-    """What stands under an answer, by the same template that the page uses."""
-    message: dict[str, object] = {
-        "id": answer_id,
-        "sources": [{**asdict(source), "document_id": str(source.document_id)} for source in event.sources],
+def _facts_html(event: AnswerCompleted) -> str:
+    """The line under an answer, by the same template that the page uses."""
+    message = {
+        "cache": asdict(event.cache),
+        "model": event.model,
+        "is_extractive": event.is_extractive,
+        "stages": {stage.stage: stage.milliseconds for stage in event.stages},
+        "usage": {"prompt_tokens": event.prompt_tokens, "completion_tokens": event.completion_tokens},
     }
-    if isinstance(event, AnswerCompleted):
-        message |= {
-            "cache": asdict(event.cache),
-            "model": event.model,
-            "is_extractive": event.is_extractive,
-            "stages": {stage.stage: stage.milliseconds for stage in event.stages},
-            "usage": {"prompt_tokens": event.prompt_tokens, "completion_tokens": event.completion_tokens},
-        }
-    return render_to_string("chat/_footer.html", {"message": message, "slug": project})
+    return render_to_string("chat/_facts.html", {"message": message})
 
 
 def _rendered(update: Rendered) -> dict[str, object]:

@@ -9,9 +9,9 @@ from contextlib import aclosing
 
 from caching.canonical import canonical_text
 from caching.embeddings import embed_question
-from chat import services
 from chat.prompts import build_request
 from chat.routing import relevant_history, search_text
+from chat.selectors import open_turn
 from chat.turns import RunningTurn, failed
 from chat.types import Event, Question
 from core.database import in_db
@@ -32,9 +32,7 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
     turn: RunningTurn | None = None
     try:
         admit(question)
-        turn = RunningTurn(question, await in_db(services.start_turn)(question), model, embedder)
-        yield turn.started
-
+        turn = RunningTurn(question, await in_db(open_turn)(question), model, embedder)
         with turn.stage("history"):
             history = relevant_history(question.text, await turn.load_history())
         with turn.stage("exact cache"):
@@ -45,6 +43,7 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
             for event in turn.replay(cached):
                 yield event
         else:
+            yield await turn.begin()
             with turn.stage("embed"):
                 vector = await embed_question(embedder, canonical_text(search_text(question.text, history)))
             with turn.stage("retrieve"):

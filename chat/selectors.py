@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db.models import F, Q, QuerySet
 
-from accounts.selectors import list_projects
+from accounts.selectors import get_project, list_projects
 from accounts.types import Actor
 from caching.history import KEPT
 from caching.types import Turn
 from chat.models import Conversation, Message
+from chat.types import Question, TurnStart
 from core.errors import NotFound
 from knowledge.models import Chunk
 
+TITLE_LENGTH = 80
 GONE = "This passage is no longer in the project."
 
 
@@ -28,6 +30,34 @@ def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:
     if conversation is None:
         raise NotFound("This conversation does not exist, or is not yours.")
     return conversation
+
+
+def open_turn(question: Question) -> TurnStart:
+    """Check access and read what a turn begins from. Raises NotFound. Nothing is stored yet."""
+    actor = question.actor
+    project = get_project(actor, question.project)
+    conversation = Conversation.objects.filter(id=question.conversation_id).first()
+    tip = None
+    if conversation is not None:
+        if conversation.user_id != actor.user_id or conversation.project_id != project.id:
+            raise NotFound("This conversation does not exist, or is not yours.")
+        tip = conversation.messages.order_by("-created_at", "-id").values_list("id", flat=True).first()
+    return TurnStart(
+        project_id=project.id,
+        corpus_version=project.corpus_version,
+        cache_ttl=project.cache_ttl,
+        conversation_id=question.conversation_id,
+        is_new=conversation is None,
+        title=conversation.title if conversation else _title(question.text),
+        tip=tip,
+        question_id=uuid4(),
+        answer_id=uuid4(),
+    )
+
+
+def _title(text: str) -> str:
+    title = " ".join(text.split())
+    return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
 def list_messages(conversation: Conversation) -> list[Message]:

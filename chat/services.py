@@ -1,63 +1,56 @@
-"""Writes of conversations: one transaction begins a turn, one ends it."""
+"""Writes of conversations. A turn is stored before a model is asked, and once more when it ends."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.selectors import get_project
 from caching.types import Source
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
-from core.errors import NotFound
-
-TITLE_LENGTH = 80
+from core.errors import InvalidInput
 
 
-@transaction.atomic
-def start_turn(question: Question) -> TurnStart:
-    """Check access, store the question and an answer still empty. Raises NotFound."""
-    project = get_project(question.actor, question.project)
+def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None) -> None:
+    """Store a question with its answer: still empty and being written, or as it has already ended."""
     now = timezone.now()
-    title = " ".join(question.text.split())
-    title = title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
-    conversation, is_new = Conversation.objects.get_or_create(
-        id=question.conversation_id,
-        defaults={"project": project, "user_id": question.actor.user_id, "title": title, "updated_at": now},
-    )
-    tip = None
-    if not is_new:
-        if conversation.user_id != question.actor.user_id or conversation.project_id != project.id:
-            raise NotFound("This conversation does not exist, or is not yours.")
-        tip = conversation.messages.order_by("-created_at", "-id").values_list("id", flat=True).first()
-        Conversation.objects.filter(id=conversation.id).update(updated_at=now)
     asked = Message(
-        conversation=conversation, parent_id=tip, role=Message.Role.USER, content=question.text, created_at=now
+        id=start.question_id,
+        conversation_id=start.conversation_id,
+        parent_id=start.tip,
+        role=Message.Role.USER,
+        content=question.text,
+        created_at=now,
     )
     answer = Message(
-        conversation=conversation,
+        id=start.answer_id,
+        conversation_id=start.conversation_id,
         parent=asked,
         role=Message.Role.ASSISTANT,
-        status=Message.Status.STREAMING,
-        created_at=now + timedelta(microseconds=1),
+        created_at=now + timedelta(microseconds=1),  # the order of messages is the order of their times
+        **(_fields(end) if end else {"status": Message.Status.STREAMING}),
     )
-    Message.objects.bulk_create([asked, answer])
-    return TurnStart(
-        project_id=project.id,
-        corpus_version=project.corpus_version,
-        cache_ttl=project.cache_ttl,
-        conversation_id=conversation.id,
-        title=conversation.title,
-        tip=tip,
-        question_id=asked.id,
-        answer_id=answer.id,
-    )
+    try:
+        with transaction.atomic():
+            if start.is_new:
+                Conversation.objects.create(
+                    id=start.conversation_id,
+                    project_id=start.project_id,
+                    user_id=question.actor.user_id,
+                    title=start.title,
+                )
+            else:
+                Conversation.objects.filter(id=start.conversation_id).update(updated_at=now)
+            Message.objects.bulk_create([asked, answer])
+    except IntegrityError as error:
+        raise InvalidInput("This conversation was begun or deleted somewhere else meanwhile. Ask again.") from error
 
 
 def save_partial(answer_id: UUID, text: str) -> None:
@@ -69,19 +62,23 @@ def save_partial(answer_id: UUID, text: str) -> None:
 
 def end_turn(end: TurnEnd) -> None:
     """Store how a turn ended. A turn ends once: what is not streaming any more stays as it is."""
-    Message.objects.filter(id=end.answer_id, status=Message.Status.STREAMING).update(
-        status=end.status,
-        content=end.text,
-        sources=[_plain(source) for source in end.sources],
-        model=end.model,
-        is_extractive=end.is_extractive,
-        finish_reason=end.finish_reason,
-        error=end.error,
-        usage={"prompt_tokens": end.prompt_tokens, "completion_tokens": end.completion_tokens},
-        cache=asdict(end.cache) if end.cache else {},
-        stages=end.stages,
-        updated_at=timezone.now(),
-    )
+    unended = Message.objects.filter(id=end.answer_id, status=Message.Status.STREAMING)
+    unended.update(**_fields(end), updated_at=timezone.now())
+
+
+def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each of its own type
+    return {
+        "status": end.status,
+        "content": end.text,
+        "sources": [_plain(source) for source in end.sources],
+        "model": end.model,
+        "is_extractive": end.is_extractive,
+        "finish_reason": end.finish_reason,
+        "error": end.error,
+        "usage": {"prompt_tokens": end.prompt_tokens, "completion_tokens": end.completion_tokens},
+        "cache": asdict(end.cache) if end.cache else {},
+        "stages": end.stages,
+    }
 
 
 def interrupt_abandoned() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -30,7 +31,7 @@ from chat.types import (
     TurnStart,
 )
 from core.database import in_db
-from core.errors import PolyAIError, StoreUnavailable
+from core.errors import PolyAIError
 from knowledge.types import Passage
 from providers.types import ChatModel, ChatRequest, Completion, Embedder
 
@@ -44,6 +45,7 @@ class RunningTurn:
     def __init__(self, question: Question, start: TurnStart, model: ChatModel, embedder: Embedder) -> None:
         self.question, self.start = question, start
         self.is_open = True
+        self._storing: asyncio.Future[None] | None = None
         self.sources: tuple[Source, ...] = ()
         self._model, self._embedder = model, embedder
         self._parts: list[str] = []
@@ -71,6 +73,13 @@ class RunningTurn:
         finally:
             self._time(name, began)
 
+    async def begin(self) -> AnswerStarted:
+        """Store the question before a model is asked: whatever becomes of the answer, it was asked."""
+        with self.stage("store"):
+            self._storing = asyncio.ensure_future(in_db(services.store_turn)(self.question, self.start))
+            await asyncio.shield(self._storing)  # cancelled or not, it is stored once and whole
+        return self.started
+
     async def load_history(self) -> tuple[Turn, ...]:
         tip = self.start.tip
         if tip is None:
@@ -93,12 +102,13 @@ class RunningTurn:
             return None
         return await exact.find(self.start.project_id, key, corpus_version=self.start.corpus_version)
 
-    def replay(self, cached: CachedAnswer) -> Iterator[SourcesFound | TextDelta]:
+    def replay(self, cached: CachedAnswer) -> Iterator[AnswerStarted | SourcesFound | TextDelta]:
         """A cached answer, told as if it were being written."""
         self._cached = cached
         self._completion = Completion(model=cached.model, finish_reason="stop")
         self.sources = cached.sources
         self._parts = [cached.text]
+        yield self.started
         yield SourcesFound(sources=self.sources)
         yield TextDelta(text=cached.text)
 
@@ -146,19 +156,23 @@ class RunningTurn:
 
     async def stop(self) -> None:
         """Nobody wants the rest: keep what has come."""
-        await self._end(Message.Status.STOPPED, self.text)
+        await self._end_if_possible(Message.Status.STOPPED)
 
     async def fail(self, error: PolyAIError) -> AnswerFailed:
         """Keep what has come, with the reason why no more did."""
         if self.is_open:
-            try:
-                await self._end(Message.Status.FAILED, self.text, error=error.message)
-            except StoreUnavailable:
-                log.error("answer %s could not be marked failed; the sweep will", self.start.answer_id)
+            await self._end_if_possible(Message.Status.FAILED, error.message)
         return failed(error, self)
 
     def _time(self, stage: str, began: float) -> None:
         self._stages[stage] = round((time.perf_counter() - began) * 1000, 2)
+
+    async def _end_if_possible(self, status: Message.Status, error: str = "") -> None:
+        """The reader has been told already, or has gone: a store that is down is for the log, and the sweep."""
+        try:
+            await self._end(status, self.text, error=error)
+        except PolyAIError as problem:
+            log.error("answer %s could not be marked %s: %s", self.start.answer_id, status, problem.message)
 
     async def _end(
         self, status: Message.Status, text: str, *, error: str = "", cache: CacheFacts | None = None
@@ -178,7 +192,11 @@ class RunningTurn:
             cache=cache,
             stages=dict(self._stages),
         )
-        await in_db(services.end_turn)(end)
+        if self._storing is None:
+            await in_db(services.store_turn)(self.question, self.start, end)
+        else:
+            await self._storing
+            await in_db(services.end_turn)(end)
 
     async def _remember(self, text: str) -> None:
         start = self.start

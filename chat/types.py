@@ -90,12 +90,13 @@ Event: TypeAlias = AnswerStarted | SourcesFound | TextDelta | AnswerCompleted | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnStart:
-    """What starting a turn has read and made, in one transaction."""
+    """What a turn begins from, read in one go, and the ids that its messages will have."""
 
     project_id: UUID
     corpus_version: int
     cache_ttl: int  # seconds
     conversation_id: UUID
+    is_new: bool  # the conversation begins with this turn
     title: str
     tip: UUID | None  # the message that the question follows
     question_id: UUID

@@ -29,7 +29,7 @@ class PerLoop(Generic[T]):
             keeper = self._keep(client)
             # Started, and so known to the loop, which closes its asynchronous generators when it shuts down.
             try:
-                keeper.__anext__().send(None)  # type: ignore[attr-defined]  # stepping it by hand: nothing is awaited
+                keeper.__anext__().send(None)  # stepped by hand: nothing is awaited before its yield
             except StopIteration:
                 self._kept[loop] = client, keeper
         return self._kept[loop][0]

@@ -71,5 +71,11 @@ async def _alive(part: str) -> str:
 
 
 async def _model() -> str:
-    """Degraded without a configured model: answers are quotations."""
-    return "degraded" if get_chat_model().is_extractive else "ok"
+    """The configured model by whether its endpoint answers at all; asking it something would cost money.
+    The built-in extractive model is always there."""
+    if get_chat_model().is_extractive:
+        return "ok"
+    address = (settings.OPENAI_BASE_URL or "https://api.openai.com/v1").rstrip("/") + "/models"
+    async with httpx2.AsyncClient() as client:
+        response = await client.get(address, headers={"Authorization": f"Bearer {settings.OPENAI_API_KEY}"})
+    return "down" if response.status_code >= 500 else "degraded" if response.status_code in (401, 403) else "ok"

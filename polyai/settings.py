@@ -88,7 +88,6 @@ SECRET_KEY = SECRET_KEY or _secret_key()
 
 # --- Django -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "daphne",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",

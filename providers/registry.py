@@ -1,4 +1,7 @@
-"""Which model and which embedder the environment asks for."""
+"""Which model and which embedder the environment asks for.
+
+The SDK is imported when it is first used: it takes 25 MB, which three of our processes never need.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from functools import cache
 from django.conf import settings
 
 from providers.extractive import ExtractiveModel
-from providers.openai_compatible import OpenAIChatModel, OpenAIEmbedder
 from providers.types import ChatModel, Embedder
 
 
@@ -15,6 +17,8 @@ from providers.types import ChatModel, Embedder
 def get_chat_model() -> ChatModel:
     if not settings.CHAT_CONFIGURED:
         return ExtractiveModel()
+    from providers.openai_compatible import OpenAIChatModel
+
     return OpenAIChatModel(
         model=settings.CHAT_MODEL,
         base_url=settings.OPENAI_BASE_URL,
@@ -25,6 +29,8 @@ def get_chat_model() -> ChatModel:
 
 @cache
 def get_embedder() -> Embedder:
+    from providers.openai_compatible import OpenAIEmbedder
+
     return OpenAIEmbedder(
         model=settings.EMBEDDING_MODEL,
         base_url=settings.EMBEDDING_BASE_URL,

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from django.core.files.base import ContentFile
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from accounts.models import Membership, Project, Role, User
 from accounts.services import create_project
@@ -40,9 +41,9 @@ def empty_redis() -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_settings(settings: pytest.FixtureRequest, tmp_path: object) -> None:
-    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]  # pytest-django's settings
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]  # as above
+def quick_settings(settings: Settings, tmp_path: object) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +54,7 @@ def upstream_server() -> Generator[Upstream, None, None]:
 
 
 @pytest.fixture
-def upstream(upstream_server: Upstream, settings: pytest.FixtureRequest) -> Generator[Upstream, None, None]:
+def upstream(upstream_server: Upstream, settings: Settings) -> Generator[Upstream, None, None]:
     """A configured language model. Without this fixture none is, and answers are extractive."""
     upstream_server.reset()
     for name, value in {

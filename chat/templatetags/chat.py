@@ -9,7 +9,7 @@ from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.utils.safestring import SafeString, mark_safe
 
-from chat.rendering import render
+from chat.rendering import render_passage
 
 register = template.Library()
 WITHOUT_MARKDOWN = {".pdf", ".txt", ".text"}
@@ -20,7 +20,7 @@ def passage(source: Mapping[str, str]) -> SafeString:
     """A source's text as it reads best: as Markdown where its document became Markdown, else line by line."""
     if PurePath(source["document"]).suffix.lower() in WITHOUT_MARKDOWN:
         return linebreaksbr(source["text"])
-    return mark_safe(render(source["text"]))  # noqa: S308  # render() sanitises
+    return mark_safe(render_passage(source["text"]))  # noqa: S308  # it sanitises
 
 
 @register.filter

@@ -1,26 +1,29 @@
-"""From a file's bytes to text: one module for each format, chosen by the name's ending."""
+"""From a file's bytes to text: one module for each format, chosen by the name's ending.
+
+A parser is imported when its first file comes: together they take 40 MB, which only workers need.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import PurePath
 
 from core.errors import PolyAIError, UnreadableFile, UnsupportedFile
-from knowledge.parsers import docx, html, pdf, text
 from knowledge.types import Part
 
 log = logging.getLogger(__name__)
 
-PARSERS: dict[str, Callable[[bytes], Sequence[Part]]] = {
-    ".md": text.parse_markdown,
-    ".markdown": text.parse_markdown,
-    ".txt": text.parse_text,
-    ".text": text.parse_text,
-    ".html": html.parse,
-    ".htm": html.parse,
-    ".pdf": pdf.parse,
-    ".docx": docx.parse,
+# The module below knowledge.parsers that has `parse(content: bytes) -> Sequence[Part]` for files of an ending.
+PARSERS = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "text",
+    ".text": "text",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
 }
 
 
@@ -37,7 +40,8 @@ def parse(name: str, content: bytes) -> list[Part]:
     if not content.strip():
         raise UnreadableFile("The file is empty.")
     try:
-        parts = [part for part in PARSERS[PurePath(name).suffix.lower()](content) if part.text.strip()]
+        parser = import_module(f"knowledge.parsers.{PARSERS[PurePath(name).suffix.lower()]}")
+        parts = [part for part in parser.parse(content) if part.text.strip()]
     except PolyAIError:
         raise
     except Exception as error:  # a parser meets a file that nobody foresaw: the border where that gets a name

@@ -1,4 +1,4 @@
-"""Plain text and Markdown, in whatever encoding they come."""
+"""Plain text, in whatever encoding it comes."""
 
 from __future__ import annotations
 
@@ -38,9 +38,5 @@ def _checked(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse_text(content: bytes) -> list[Part]:
+def parse(content: bytes) -> list[Part]:
     return [Part(text=decode(content))]
-
-
-def parse_markdown(content: bytes) -> list[Part]:
-    return [Part(text=decode(content), is_markdown=True)]

@@ -163,6 +163,23 @@ async def redis_is_ready() -> bool:
         await client.aclose()
 
 
+def check_database() -> None:
+    """Raises StartError when the database at DATABASE_URL does not answer."""
+    database = settings.DATABASES["default"]
+    try:
+        psycopg.connect(
+            host=database["HOST"],
+            port=database["PORT"] or None,
+            user=database["USER"],
+            password=database["PASSWORD"] or None,
+            dbname=database["NAME"],
+            connect_timeout=5,
+        ).close()
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StartError(f"the database at DATABASE_URL does not answer: {reason}") from error
+
+
 # --- Ours ---------------------------------------------------------------------------------------
 
 
@@ -173,6 +190,10 @@ def embeddings() -> Part:
     return Part(name="embeddings", argv=[sys.executable, MANAGE, "serve_embeddings"], is_ready=is_ready)
 
 
+def prepare() -> Part:
+    return Part(name="prepare", argv=[sys.executable, MANAGE, "prepare"])
+
+
 def worker() -> Part:
     argv = [sys.executable, "-m", "celery", "--quiet", "-A", "polyai", "worker", "--loglevel", "WARNING"]
     # Celery warns about root on every start; whoever runs PolyAI as root has been told by PostgreSQL already.
@@ -181,8 +202,8 @@ def worker() -> Part:
 
 
 def beat() -> Part:
-    argv = [sys.executable, "-m", "celery", "--quiet", "-A", "polyai", "beat", "--loglevel", "WARNING", "--pidfile="]
-    return Part(name="beat", argv=argv)
+    argv = [sys.executable, "-m", "celery", "--quiet", "-A", "polyai.celery:beat", "beat", "--pidfile="]
+    return Part(name="beat", argv=[*argv, "--loglevel", "WARNING"])
 
 
 def web() -> Part:

@@ -74,6 +74,13 @@ class Supervisor:
             await asyncio.sleep(0.05)
         self._watchers.append(asyncio.create_task(self._watch(part)))
 
+    async def run(self, part: Part) -> None:
+        """Run a part that does something and ends. Raises StartError when it ends with an error."""
+        process = await self._launch(part)
+        if await process.wait():
+            raise StartError(f"{part.name} failed; its lines above say why")
+        del self._processes[part.name]
+
     def stop_soon(self) -> None:
         self._stopping.set()
 
@@ -121,7 +128,7 @@ class Supervisor:
             except psutil.NoSuchProcess:
                 continue
 
-    async def _launch(self, part: Part) -> None:
+    async def _launch(self, part: Part) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *part.argv,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **part.environment},
@@ -138,6 +145,7 @@ class Supervisor:
         self._stop_signals[part.name] = part.stop_signal
         self._write_pids()
         self._watchers.append(asyncio.create_task(self._show(part.name, process)))
+        return process
 
     async def _show(self, name: str, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

@@ -35,7 +35,7 @@ const receivers = {
     if (form.dataset.new === "yes") beginConversation(event.title);
   },
   sources_found(event) {
-    current.querySelector("[data-footer]").innerHTML = event.footer;
+    current.querySelector("[data-sources]").innerHTML = event.sources_html;
     say(event.sources.length ? `Reading ${event.sources.length} passages` : "Nothing found in the documents");
   },
   text_delta(event) {
@@ -52,7 +52,7 @@ const receivers = {
   },
   answer_completed(event) {
     current.querySelector("[data-body]").innerHTML = event.html;
-    current.querySelector("[data-footer]").innerHTML = event.footer;
+    current.querySelector("[data-facts]").innerHTML = event.facts_html;
     finish("complete", "Answer complete");
   },
   answer_stopped() {
@@ -82,7 +82,7 @@ async function ask(question, fresh = false) {
   const asked = fromHtml('<article class="message question" aria-label="Question"><div class="bubble"></div></article>');
   asked.firstElementChild.innerText = question.trim();
   current = fromHtml(`<article class="message answer" aria-label="Answer" data-message><div class="prose" data-body></div>
-    <p class="state working" data-state>Searching the documents</p><div data-footer></div></article>`);
+    <p class="state working" data-state>Searching the documents</p><footer class="answer-foot" data-footer><div data-sources></div><div data-facts></div></footer></article>`);
   current.dataset.question = question;
   thread.append(asked, current);
   busy(true);

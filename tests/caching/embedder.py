@@ -24,10 +24,10 @@ MODEL = "test-embedder"
 DIMENSIONS = 8
 
 
-def vector_of(text: str) -> Vector:
+def vector_of(text: str, dimensions: int = DIMENSIONS) -> Vector:
     """A text's vector: the same for the same text, of length 1."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-    vector = np.random.default_rng(seed).standard_normal(DIMENSIONS)
+    vector = np.random.default_rng(seed).standard_normal(dimensions)
     return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
 
 
@@ -37,6 +37,7 @@ class EmbedderServer:
     failures: deque[int] = field(default_factory=deque)
     meanwhile: Callable[[], object] | None = None
     problem: Exception | None = None  # that `meanwhile` raised
+    dimensions: int = DIMENSIONS
 
     def __post_init__(self) -> None:
         embedder = self
@@ -65,6 +66,7 @@ class EmbedderServer:
         self.history.clear()
         self.failures.clear()
         self.meanwhile = self.problem = None
+        self.dimensions = DIMENSIONS
 
     def close(self) -> None:
         self._server.shutdown()
@@ -83,10 +85,8 @@ class EmbedderServer:
                 release()
         if self.failures:
             return self.failures.popleft(), {"error": {"message": "as the test asked", "type": "test", "code": None}}
-        rows = [
-            {"object": "embedding", "index": i, "embedding": base64.b64encode(vector_of(text).tobytes()).decode()}
-            for i, text in enumerate(texts)
-        ]
+        vectors = [base64.b64encode(vector_of(text, self.dimensions).tobytes()).decode() for text in texts]
+        rows = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return 200, {"object": "list", "model": MODEL, "data": rows, "usage": usage}
 

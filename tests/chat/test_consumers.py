@@ -56,7 +56,7 @@ async def test_an_answer_comes_as_events_with_growing_ids(cast: Cast, document: 
     assert [event["id"] for event in events] == list(range(1, len(events) + 1))
     assert events[0]["type"] == "answer_started"
     assert events[1]["type"] == "sources_found"
-    assert "within 30 days" in events[1]["footer"]
+    assert "within 30 days" in events[1]["sources_html"]
     deltas = [event for event in events if event["type"] == "text_delta"]
     assert "".join(event["text"] for event in deltas) == "They have **30 days** [1]."
     blocks: list[str] = []
@@ -76,7 +76,7 @@ async def test_the_second_answer_is_cached_and_its_footer_says_so(
         await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
         completed = (await receive_until(socket, "answer_completed"))[-1]
         assert completed["cache"]["status"] == status
-        assert ("Cached" in completed["footer"]) == (status == "hit-exact")
+        assert ("Cached" in completed["facts_html"]) == (status == "hit-exact")
         await socket.disconnect()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -44,7 +45,7 @@ async def test_an_answer_streams_word_by_word_and_ends_with_its_sources(
     assert completed.model == "test-model"
     assert completed.completion_tokens == 5
     stages = [stage.stage for stage in completed.stages]
-    assert stages == ["history", "exact cache", "embed", "retrieve", "first token", "generate", "finish"]
+    assert stages == ["history", "exact cache", "store", "embed", "retrieve", "first token", "generate", "finish"]
 
 
 async def test_the_passages_reach_the_model_delimited_and_numbered(
@@ -220,7 +221,7 @@ async def test_a_removed_member_gets_nothing_more_not_even_from_the_cache(
     ids=["fails", "refuses the key", "unknown model", "over its limit", "cut", "stalls", "just ends", "nonsense"],
 )
 async def test_a_model_that_fails_gives_a_clear_message_and_keeps_what_came(
-    cast: Cast, project: Project, upstream: Upstream, reply: dict[str, object], code: str, kept: str
+    cast: Cast, project: Project, upstream: Upstream, reply: dict[str, Any], code: str, kept: str
 ) -> None:
     upstream.enqueue(**reply)
     failed = (await tell(make_question(cast, REFUND)))[-1]

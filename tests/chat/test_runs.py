@@ -46,10 +46,14 @@ async def test_words_go_out_before_whatever_comes_after_them() -> None:
 
 async def test_no_word_is_lost_when_the_stream_fails() -> None:
     seen: list[str] = []
-    with pytest.raises(StreamCut):
+
+    async def read() -> None:
         async for event in merge_deltas(script(*words("a b c"), StreamCut("cut")), 10):
             assert isinstance(event, TextDelta)
             seen.append(event.text)
+
+    with pytest.raises(StreamCut):
+        await read()
     assert "".join(seen) == "abc"
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from core.database import DATABASE_THREADS, in_db, release
-from core.errors import NotFound, PolyAIError, StoreUnavailable
+from core.errors import NotFound, StoreUnavailable
 
 
 def select(expression: str = "1") -> object:
@@ -108,37 +109,38 @@ async def test_a_connection_that_is_cut_is_a_store_that_does_not_answer_and_the_
 
 
 @pytest.fixture
-def new_pool() -> Generator[None, None, None]:
+def idle_pool(transactional_db: None) -> Generator[None, None, None]:
+    """The test's own thread holds no connection; afterwards, the pool is a new one."""
+    connection.close()
     yield
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own, unknown to the stubs
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own: the stubs know the base alone
 
 
-@pytest.mark.usefixtures("transactional_db", "new_pool")
+@pytest.mark.usefixtures("idle_pool")
 async def test_a_restart_of_postgresql_between_two_calls_goes_unnoticed() -> None:
     await in_every_thread(select)  # so many connections wait in the pool now
-    connection.close()
     everyone_else = "datname = current_database() AND pid <> pg_backend_pid()"
     await in_db(select)(f"count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {everyone_else}")
     assert await in_every_thread(select) == [1] * DATABASE_THREADS
 
 
 @pytest.fixture(params=["pooled", "not pooled"])
-def unreachable(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str, None, None]:
+def unreachable(
+    request: pytest.FixtureRequest, tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> Generator[str, None, None]:
     """A database at an address where no server listens."""
     options = {"pool": {"min_size": 0, "max_size": 1, "timeout": 0.2}} if request.param == "pooled" else {}
     settings = {**connections.databases["default"], "HOST": str(tmp_path), "OPTIONS": options}
     connections.databases["unreachable"] = settings
-    yield "unreachable"
-    if options:
+    with django_db_blocker.unblock():
+        yield "unreachable"
         connections["unreachable"].close_pool()  # type: ignore[attr-defined]  # as above
     del connections["unreachable"], connections.databases["unreachable"]
 
 
-@pytest.mark.usefixtures("db")
 async def test_a_server_that_cannot_be_reached_is_a_store_that_does_not_answer(unreachable: str) -> None:
-    with pytest.raises(PolyAIError) as caught:
+    with pytest.raises(StoreUnavailable) as caught:
         await in_db(User.objects.using(unreachable).exists)()
-    assert isinstance(caught.value, StoreUnavailable)
     assert (caught.value.status, caught.value.retryable) == (503, True)
-    assert unreachable not in caught.value.message
+    assert caught.value.message == "The database does not answer. Try again in a moment."

@@ -38,9 +38,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream)
     home = tmp_path_factory.mktemp("browser")
     for folder in (home, *home.parents[:3]):
         folder.chmod(0o755)
-    started = Product(
-        home, OPENAI_BASE_URL=upstream_server.base_url, OPENAI_API_KEY="sk-test", POLYAI_CHAT_MODEL=MODEL
-    )
+    started = Product(home, OPENAI_BASE_URL=upstream_server.base_url, OPENAI_API_KEY="sk-test", POLYAI_CHAT_MODEL=MODEL)
     started.start()
     yield started
     started.stop()
@@ -169,7 +167,9 @@ def test_a_model_that_breaks_off_says_so_and_keeps_what_came(page: Page, upstrea
 
 def test_what_a_model_writes_cannot_run_in_the_page(page: Page, upstream_server: Upstream) -> None:
     page.goto("/?project=support")
-    attack = '<img src=x onerror="window.hacked=1"> [click](javascript:window.hacked=1) <script>window.hacked=1</script>'
+    attack = (
+        '<img src=x onerror="window.hacked=1"> [click](javascript:window.hacked=1) <script>window.hacked=1</script>'
+    )
     upstream_server.enqueue(attack)
     ask(page, "What does an attacker write into an answer?")
     expect(page.locator("article.answer [data-body]")).to_contain_text("onerror")
@@ -195,7 +195,9 @@ def test_it_works_on_a_phone_without_sideways_scrolling(browser: Browser, produc
     context.close()
 
 
-def test_asking_works_without_javascript(browser: Browser, product: Product, page: Page, upstream_server: Upstream) -> None:
+def test_asking_works_without_javascript(
+    browser: Browser, product: Product, page: Page, upstream_server: Upstream
+) -> None:
     context = browser.new_context(
         base_url=product.url, java_script_enabled=False, storage_state=page.context.storage_state()
     )

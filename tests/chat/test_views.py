@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Membership
+from chat.models import Conversation, Message
+from chat.services import interrupt_abandoned
+from knowledge import services
+from tests.conftest import Cast, add_document, browser_of, complete, make_question
+from tests.upstream import Upstream
+
+REFUND = "How many days do customers have to return goods?"
+
+
+@pytest.fixture
+def conversation(cast: Cast) -> Conversation:
+    add_document(cast.project)
+    async_to_sync(complete)(make_question(cast, REFUND))
+    return Conversation.objects.get()
+
+
+def test_a_stranger_is_asked_to_log_in(db: None) -> None:
+    for path in ("/", f"/chat/{uuid4()}/", "/projects/"):
+        response = Client().get(path)
+        assert response.status_code == 302
+        assert response["Location"].startswith("/accounts/login/")
+
+
+def test_a_conversation_shows_its_question_answer_and_sources(cast: Cast, conversation: Conversation) -> None:
+    page = browser_of(cast.alice).get(f"/chat/{conversation.id}/").content.decode()
+    assert REFUND in page
+    assert "within 30 days of delivery" in page
+    assert 'data-source="1"' in page
+    assert "Quoted, not written" in page
+    assert "handbook.md" in page
+
+
+@pytest.mark.parametrize("who", ["bob", "mallory"])
+def test_another_users_conversation_is_404_on_every_door(cast: Cast, conversation: Conversation, who: str) -> None:
+    client = browser_of(getattr(cast, who))
+    message = conversation.messages.first()
+    assert message is not None
+    for response in (
+        client.get(f"/chat/{conversation.id}/"),
+        client.get(f"/chat/{conversation.id}/messages/{message.id}/"),
+        client.post(f"/chat/{conversation.id}/delete/"),
+    ):
+        assert response.status_code == 404
+        assert "30 days" not in response.content.decode()
+    assert REFUND not in client.get("/").content.decode()
+
+
+def test_a_removed_member_loses_the_conversations_too(cast: Cast, conversation: Conversation) -> None:
+    Membership.objects.filter(user=cast.alice).delete()
+    assert browser_of(cast.alice).get(f"/chat/{conversation.id}/").status_code == 404
+
+
+def test_a_passage_that_left_the_project_is_not_shown_again(cast: Cast, conversation: Conversation) -> None:
+    services.delete(cast.project.documents.get())
+    page = browser_of(cast.alice).get(f"/chat/{conversation.id}/").content.decode()
+    assert "This passage is no longer in the project." in page
+    assert "Open in document" not in page
+
+
+def test_deleting_a_conversation_takes_its_messages(cast: Cast, conversation: Conversation) -> None:
+    assert browser_of(cast.alice).post(f"/chat/{conversation.id}/delete/").status_code == 302
+    assert not Message.objects.exists()
+
+
+def test_an_answer_whose_server_died_is_marked_interrupted_and_keeps_its_text(
+    cast: Cast, conversation: Conversation
+) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    answers = conversation.messages.filter(role="assistant")
+    answers.update(status="streaming", content="one two", updated_at=long_ago)
+    assert interrupt_abandoned() == 1
+    page = browser_of(cast.alice).get(f"/chat/{conversation.id}/").content.decode()
+    assert "The server stopped while this was being written" in page
+    assert "one two" in page
+
+
+def test_an_answer_that_is_being_written_is_not_interrupted(cast: Cast, conversation: Conversation) -> None:
+    conversation.messages.filter(role="assistant").update(status="streaming", updated_at=timezone.now())
+    assert interrupt_abandoned() == 0
+
+
+def test_the_form_answers_without_a_script(cast: Cast, upstream: Upstream) -> None:
+    add_document(cast.project)
+    place = uuid4()
+    body = {"conversation": str(place), "project": "support", "text": REFUND}
+    response = browser_of(cast.alice).post("/ask/", body, follow=True)
+    assert response.redirect_chain == [(f"/chat/{place}/", 302)]
+    assert "The documents say so" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"conversation": "no uuid", "project": "support", "text": "x"}, 400), ({"project": "support", "text": "x"}, 400)],
+)
+def test_a_form_without_its_conversation_is_refused_with_a_page(cast: Cast, body: dict[str, str], status: int) -> None:
+    response = browser_of(cast.alice).post("/ask/", body)
+    assert response.status_code == status
+    assert "Reload the page" in response.content.decode()
+
+
+def test_an_empty_question_in_the_form_comes_back_with_the_reason(cast: Cast) -> None:
+    body = {"conversation": str(uuid4()), "project": "support", "text": " "}
+    response = browser_of(cast.alice).post("/ask/", body, follow=True)
+    assert "Type a question first." in response.content.decode()
+
+
+def test_whoever_has_no_project_is_led_to_make_one(cast: Cast) -> None:
+    Membership.objects.filter(user=cast.bob).delete()
+    response = browser_of(cast.bob).get("/", follow=True)
+    assert response.redirect_chain == [("/projects/", 302)]

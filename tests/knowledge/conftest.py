@@ -1,0 +1,60 @@
+"""A clean knowledge room: no index of an earlier test, an embedder that can be watched, retrieval in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection
+
+from accounts.models import Project, User
+from accounts.types import OPERATOR, Actor
+from caching.embeddings import embed_texts
+from knowledge import services
+from knowledge.models import Document
+from knowledge.retrieval import TOP, retrieve
+from knowledge.types import Passage
+from providers.registry import get_embedder
+from tests.caching.conftest import dead_redis as dead_redis
+from tests.caching.conftest import embedder as embedder
+from tests.caching.conftest import embedder_server as embedder_server
+from tests.conftest import HANDBOOK, Cast
+
+
+@pytest.fixture(autouse=True)
+def no_old_indexes(request: pytest.FixtureRequest) -> Generator[None, None, None]:
+    """Every space that a test makes has an index, and they would pile up: rows are emptied between tests, not tables."""
+    if "transactional_db" in request.fixturenames:
+        request.getfixturevalue("transactional_db")
+    yield
+    if "transactional_db" in request.fixturenames:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'embedding_hnsw_%%'")
+            for (name,) in cursor.fetchall():
+                cursor.execute(f'DROP INDEX "{name}"')
+
+
+def upload(
+    project: Project, text: str | bytes = HANDBOOK, name: str = "handbook.md", user: User | None = None
+) -> tuple[Document, bool]:
+    """Accept a file, and leave it in the queue."""
+    content = text.encode() if isinstance(text, str) else text
+    return services.upload(project=project, name=name, file=ContentFile(content, name=name), user=user)
+
+
+def search(project: Project, question: str, actor: Actor = OPERATOR, limit: int = TOP) -> list[Passage]:
+    """What a question finds, with the embedder in use."""
+    embedder = get_embedder()
+    return retrieve(actor, project.id, embedder, embed_texts(embedder, [question])[0], limit)
+
+
+def found(project: Project, question: str = "goods", actor: Actor = OPERATOR) -> str:
+    """The text of everything that can be found."""
+    return "\n".join(passage.text for passage in search(project, question, actor, limit=50))
+
+
+@pytest.fixture
+def corpus_version(cast: Cast) -> Callable[[], int]:
+    """The version of the project's documents, as it is now."""
+    return lambda: Project.objects.get(id=cast.project.id).corpus_version

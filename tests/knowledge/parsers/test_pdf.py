@@ -1,0 +1,63 @@
+"""knowledge/parsers/pdf.py: PDF, page by page."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import UnreadableFile
+from knowledge.parsers import parse
+from tests.knowledge.files import make_pdf
+
+
+def test_each_page_is_a_part_with_its_number() -> None:
+    parts = parse("a.pdf", make_pdf("First (page)\nsecond line é", "Page two"))
+    assert [(part.page, part.text) for part in parts] == [(1, "First (page)\nsecond line é"), (2, "Page two")]
+    assert not any(part.is_markdown for part in parts)
+
+
+def test_a_page_without_text_is_left_out_and_the_others_keep_their_numbers() -> None:
+    assert [part.page for part in parse("a.pdf", make_pdf("One", "", "Three"))] == [1, 3]
+
+
+def test_a_word_cut_at_the_end_of_a_line_has_no_strange_character() -> None:
+    (part,) = parse("a.pdf", make_pdf("An exam-\nple of hyphens"))
+    assert "\ufffe" not in part.text
+    assert "\x00" not in part.text
+
+
+def test_a_scan_says_that_it_needs_ocr() -> None:
+    with pytest.raises(UnreadableFile, match="OCR"):
+        parse("scan.pdf", make_pdf("", ""))
+
+
+def test_an_encrypted_file_says_so() -> None:
+    with pytest.raises(UnreadableFile, match="encrypted"):
+        parse("secret.pdf", make_pdf("Top secret", password="open sesame"))
+
+
+def test_an_encrypted_file_that_anybody_may_open_is_read() -> None:
+    assert parse("open.pdf", make_pdf("For everybody", password=""))[0].text == "For everybody"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        make_pdf("A page that is cut off in the middle")[:300],
+        b"%PDF-1.7\n",
+        b"%PDF-1.7\n" + b"garbage " * 200,
+        make_pdf(),
+    ],
+    ids=["cut off", "only its first line", "garbage", "no pages"],
+)
+def test_a_damaged_file_says_so(content: bytes) -> None:
+    with pytest.raises(UnreadableFile, match="damaged"):
+        parse("a.pdf", content)
+
+
+def test_another_kind_of_file_under_this_name_says_so() -> None:
+    with pytest.raises(UnreadableFile, match="not a PDF"):
+        parse("a.pdf", b"Hello, I am a text.")
+
+
+def test_a_few_bytes_before_the_file_do_no_harm() -> None:
+    assert parse("a.pdf", b"mail header\r\n\r\n" + make_pdf("Hello"))[0].text == "Hello"

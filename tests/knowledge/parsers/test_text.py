@@ -1,0 +1,87 @@
+"""knowledge/parsers/text.py: text in whatever encoding it comes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import UnreadableFile
+from knowledge.parsers import parse
+from knowledge.parsers.text import decode
+
+GERMAN = "Die Rückgabe ist innerhalb von 30 Tagen möglich. Größe ändern? Natürlich: schöne Grüße aus Köln."
+RUSSIAN = "Возврат товара возможен в течение тридцати дней. Деньги возвращаются на карту."
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), min_size=1))
+def test_every_text_in_utf_8_comes_back_as_it_was(text: str) -> None:
+    assert decode(text.encode()) == text.removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"],
+)
+def test_a_text_is_read_in_the_encoding_it_was_written_in(encoding: str) -> None:
+    assert decode(GERMAN.encode(encoding)) == GERMAN
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1251"])
+def test_a_cyrillic_text_too(encoding: str) -> None:
+    assert decode(RUSSIAN.encode(encoding)) == RUSSIAN
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Zürich", "Größe: 42", "Señor, mañana.", "Café déjà vu", "Dépôt légal: à voir", "smörgåsbord på svenska"],
+)
+def test_a_short_text_in_latin_1_is_not_taken_for_arabic_or_chinese(text: str) -> None:
+    assert decode(text.encode("latin-1")) == text
+
+
+def test_typographic_quotes_of_windows_are_read() -> None:
+    text = "“Quoted” text – it’s 5 € only"
+    assert decode(text.encode("cp1252")) == text
+
+
+@pytest.mark.parametrize("content", [b"abc\x00def", b"\x00", b"\xef\xbb\xbfabc\x00"])
+def test_nul_bytes_are_refused_for_postgresql_cannot_store_them(content: bytes) -> None:
+    with pytest.raises(UnreadableFile, match="NUL bytes"):
+        decode(content)
+
+
+def test_nul_bytes_behind_a_byte_order_mark_are_refused_too() -> None:
+    with pytest.raises(UnreadableFile, match="NUL bytes"):
+        decode("abc\x00def".encode("utf-16"))
+
+
+def test_a_picture_under_the_name_of_a_text_is_refused() -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(range(1, 256)) * 8
+    with pytest.raises(UnreadableFile):
+        decode(picture)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x01\x02\x03\x04\x05\x06\x07\x08 \x0e\x0f\x10", "Возврат".encode("utf-16-le")],
+    ids=["only control characters", "UTF-16 that happens to be ASCII"],
+)
+def test_control_characters_are_no_text(content: bytes) -> None:
+    with pytest.raises(UnreadableFile):
+        decode(content)
+
+
+def test_a_text_that_breaks_off_in_a_character_is_read_as_far_as_it_goes() -> None:
+    assert decode("Bücher".encode("utf-16") + b"x") == "Bücher\ufffd"
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\r", "\n"])
+def test_every_line_end_becomes_a_line_feed(ends: str) -> None:
+    assert decode(f"one{ends}two{ends}".encode()) == "one\ntwo\n"
+
+
+def test_markdown_is_marked_as_such_and_plain_text_is_not() -> None:
+    (markdown,), (plain,) = parse("a.md", b"# A"), parse("a.txt", b"# A")
+    assert (markdown.is_markdown, markdown.text, markdown.page) == (True, "# A", None)
+    assert (plain.is_markdown, plain.text, plain.page) == (False, "# A", None)

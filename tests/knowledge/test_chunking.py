@@ -1,0 +1,115 @@
+"""knowledge/chunking.py: pieces small enough for the embedder, each at its place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knowledge.chunking import CAPACITY, split
+from knowledge.types import Part, Piece
+from providers.minilm import load_tokenizer
+from tests.conftest import HANDBOOK
+
+LONG = "Customers may return goods within thirty days of delivery. "
+
+
+def split_text(text: str) -> list[Piece]:
+    return split([Part(text=text)])
+
+
+def split_markdown(text: str) -> list[Piece]:
+    return split([Part(text=text, is_markdown=True)])
+
+
+@pytest.mark.parametrize("is_markdown", [True, False])
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=400))
+def test_every_piece_stands_in_its_text_where_it_says(text: str, is_markdown: bool) -> None:
+    for piece in split([Part(text=text, is_markdown=is_markdown)]):
+        assert text[piece.start : piece.end] == piece.text
+        assert piece.text.strip()
+
+
+def test_offsets_count_characters_and_not_bytes() -> None:
+    text = "🙂 Größe ändern. " * 200
+    pieces = split_text(text)
+    assert len(pieces) > 1
+    assert all(text[piece.start : piece.end] == piece.text for piece in pieces)
+
+
+def test_no_piece_is_larger_than_the_embedder_sees() -> None:
+    tokenizer = load_tokenizer()
+    pieces = split_text(LONG * 200)
+    assert all(len(tokenizer.encode(piece.text).ids) <= CAPACITY[1] for piece in pieces)
+
+
+def test_nothing_is_lost_between_two_pieces() -> None:
+    text = "".join(f"Sentence number {i} says that {i} is a number. " for i in range(300))
+    pieces = split_text(text)
+    for before, after in zip(pieces, pieces[1:], strict=False):
+        assert text[before.end : after.start].strip() == ""
+
+
+def test_neighbours_overlap_so_that_no_sentence_falls_between_them() -> None:
+    pieces = split_text(LONG * 60)
+    assert len(pieces) > 1
+    assert all(after.start < before.end for before, after in zip(pieces, pieces[1:], strict=False))
+
+
+@pytest.mark.parametrize("text", ["0123456789abcdef" * 5_000, "🙂" * 20_000], ids=["hex dump", "emoji"])
+def test_a_text_without_blanks_is_cut_too(text: str) -> None:
+    """The tokenizer takes a word of more than 100 characters for one unknown token: such a piece would fill a prompt."""
+    assert max(len(piece.text) for piece in split_text(text)) <= 4_000
+
+
+def test_a_blank_text_has_no_pieces() -> None:
+    assert split_text(" \n\n ") == []
+    assert split([]) == []
+
+
+def test_no_piece_runs_over_the_end_of_a_page() -> None:
+    pieces = split([Part(text="On the first page.", page=1), Part(text="On the second page.", page=2)])
+    assert [(piece.page, piece.text) for piece in pieces] == [(1, "On the first page."), (2, "On the second page.")]
+
+
+def test_a_piece_knows_the_headings_above_it() -> None:
+    text = f"Before.\n\n# Install\n\n{LONG * 30}\n\n## Linux\n\n{LONG * 30}\n\n# Use\n\n{LONG * 30}"
+    paths = [piece.heading_path for piece in split_markdown(text)]
+    assert list(dict.fromkeys(paths)) == [(), ("Install",), ("Install", "Linux"), ("Use",)]
+
+
+def test_a_piece_does_not_run_on_under_the_next_heading() -> None:
+    """Else a passage about shipping is cited as one about refunds."""
+    pieces = split_markdown(HANDBOOK)
+    shipping = [piece for piece in pieces if "Parcels to Norway" in piece.text]
+    assert [piece.heading_path for piece in shipping] == [("Shipping",)]
+
+
+def test_a_heading_alone_is_no_piece() -> None:
+    """It would be found by every question that names it, and answer none."""
+    text = f"# Install\n\n{LONG * 3}\n\n## Linux\n\n{LONG * 60}"
+    assert not [piece.text for piece in split_markdown(text) if piece.text.strip() == "## Linux"]
+
+
+def test_a_hash_in_a_code_block_is_no_heading() -> None:
+    text = f"# Install\n\n```\n# not a heading\n```\n\n{LONG * 30}"
+    assert {piece.heading_path for piece in split_markdown(text)} == {("Install",)}
+
+
+def test_a_hash_in_a_plain_text_is_no_heading() -> None:
+    assert split_text("# Not a heading\n\nText.")[0].heading_path == ()
+
+
+def test_headings_by_underlining_count_and_their_marks_do_not() -> None:
+    (piece,) = split_markdown("The **bold** `code`\n===================\n\nText.")
+    assert piece.heading_path == ("The bold code",)
+
+
+def test_a_heading_of_any_length_is_cut_to_one_that_can_be_shown() -> None:
+    (path,) = {piece.heading_path for piece in split_markdown("# " + "word " * 300 + "\n\nText.")}
+    assert len(path[0]) == 200
+
+
+def test_a_heading_after_wide_characters_is_found_at_its_place() -> None:
+    text = f"🙂🙂🙂 Größe\n\n# Ünï\n\n{LONG * 30}"
+    assert [piece.heading_path for piece in split_markdown(text)][-1] == ("Ünï",)

@@ -1,0 +1,64 @@
+"""knowledge/parsers: which parser reads a file, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from core.errors import UnreadableFile, UnsupportedFile
+from knowledge.parsers import PARSERS, check_kind, parse
+
+
+@pytest.mark.parametrize("name", ["a.md", "A.MD", "folder.zip/a.Markdown", "a.b.txt", "x.HTM", "x.docx", "Ünï.PDF"])
+def test_the_ending_decides_in_any_case(name: str) -> None:
+    check_kind(name)
+
+
+@pytest.mark.parametrize("name", ["a.exe", "a", ".md", "a.md.zip", "a.doc", "a.md ", "pdf", "a."])
+def test_an_unknown_kind_is_refused_with_the_kinds_that_are_known(name: str) -> None:
+    with pytest.raises(UnsupportedFile) as refused:
+        check_kind(name)
+    for ending in PARSERS:
+        assert ending in refused.value.message
+
+
+def test_an_unknown_kind_is_not_parsed_either() -> None:
+    with pytest.raises(UnsupportedFile):
+        parse("a.exe", b"MZ")
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html", "a.pdf", "a.docx"])
+@pytest.mark.parametrize("content", [b"", b" \n\t\r\n "], ids=["no bytes", "blanks"])
+def test_an_empty_file_of_any_kind_says_that_it_is_empty(name: str, content: bytes) -> None:
+    with pytest.raises(UnreadableFile, match="empty"):
+        parse(name, content)
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.pdf", "a.docx"])
+def test_noise_of_any_kind_is_refused_and_never_an_unknown_error(name: str) -> None:
+    with pytest.raises(UnreadableFile):
+        parse(name, bytes(range(256)) * 20 if name != "a.html" else b"<script>only()</script>")
+
+
+def test_a_reason_never_shows_a_strangers_exception() -> None:
+    with pytest.raises(UnreadableFile) as refused:
+        parse("a.docx", b"PK\x05\x06" + bytes(18))
+    assert refused.value.message == "The file is damaged: it could not be read. Open it and save it again."
+
+
+def test_the_web_process_does_not_carry_the_libraries_that_read_files() -> None:
+    """Together they take 40 MB, which only workers need."""
+    program = (
+        "import django, sys; django.setup(); import polyai.urls; from knowledge import parsers\n"
+        "print([name for name in ('pypdfium2', 'mammoth', 'markdownify') if name in sys.modules])\n"
+        "parsers.parse('a.html', b'<p>Hello</p>')\n"
+        "print('markdownify' in sys.modules)"
+    )
+    environment = {"DJANGO_SETTINGS_MODULE": "polyai.settings", "POLYAI_ENV_FILE": "", "POLYAI_HOME": str(settings.HOME)}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=settings.BASE_DIR, env=environment
+    )
+    assert run.stdout.split("\n")[:2] == ["[]", "True"], run.stderr

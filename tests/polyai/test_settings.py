@@ -1,0 +1,69 @@
+"""Settings, `.env.example` and docs/configuration.md say the same."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from polyai.checks import check_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = (ROOT / "polyai" / "settings.py").read_text()
+READ = set(re.findall(r'(?:env\.\w+|environ\.get)\(\s*"([A-Z_]+)"', SETTINGS))
+
+
+def test_every_setting_is_in_the_example_and_in_the_docs() -> None:
+    documented = set(re.findall(r"`([A-Z][A-Z_]+)`", (ROOT / "docs" / "configuration.md").read_text()))
+    example = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert READ - {"OPENAI_API_BASE_URL"} == example
+    assert documented >= READ
+    assert {name for name in documented if name.startswith("POLYAI_")} <= READ
+
+
+def test_the_environment_is_read_in_the_settings_alone() -> None:
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for room in ("polyai", "chat", "knowledge", "caching", "providers", "accounts", "core")
+        for path in (ROOT / room).rglob("*.py")
+        if re.search(r"os\.environ(\.get|\[)|getenv", path.read_text()) and path.name != "settings.py"
+    ]
+    assert readers == []
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"SIGNUP": "maybe"}, "polyai.E001"),
+        ({"PORT": 99999}, "polyai.E002"),
+        ({"PUBLIC_URL": "polyai.example.org"}, "polyai.E003"),
+        (
+            {"EMBEDDING_BASE_URL": "http://localhost:1/v1", "EMBEDDING_MODEL": "", "EMBEDDINGS_ARE_LOCAL": False},
+            "polyai.E004",
+        ),
+        ({"EMBEDDING_MODEL": "another-model"}, "polyai.E005"),
+    ],
+)
+def test_a_combination_that_cannot_work_says_what_to_do(values: dict[str, object], code: str) -> None:
+    with override_settings(**values):
+        problems = check_settings()
+    assert [problem.id for problem in problems] == [code]
+    assert all(problem.hint for problem in problems)
+
+
+def test_the_settings_as_they_are_have_no_problem() -> None:
+    assert check_settings() == []
+
+
+def test_light_paths_never_import_heavy_libraries() -> None:
+    """The web process and the worker's parent stay small: the model's runtime is the embedding server's alone."""
+    code = (
+        "import django, sys; django.setup(); import polyai.asgi; "
+        "print([m for m in ('onnxruntime', 'onnx', 'torch', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
