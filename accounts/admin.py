@@ -52,6 +52,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # canno
             return "may log in"
         return "switched off" if user.last_login else "waits for approval"
 
+    def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        EmailAddress.objects.filter(user=obj).exclude(email=obj.email).delete()  # allauth would let it log in for ever
+
     @action(description="Approve: let them log in")
     def approve(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self.message_user(request, f"{queryset.update(is_active=True)} approved.")

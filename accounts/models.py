@@ -52,6 +52,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def clean(self) -> None:
+        self.email = self.email.lower()  # allauth looks addresses up in small letters
+
     def get_short_name(self) -> str:
         return self.name or self.email.split("@")[0]
 

@@ -40,8 +40,8 @@ def get_project(actor: Actor, slug: str, role: Role = Role.VIEWER) -> Project:
     project = membership.project if membership else list_projects(actor).filter(slug=slug).first()
     if project is None:
         raise NotFound(f"There is no project '{slug}' here that you can open.")
-    held = Role(membership.role) if membership else get_role(actor, project)
-    if _RANK[held] < _RANK[role]:
+    held = Role(membership.role) if membership else Role.VIEWER
+    if _RANK[held] < _RANK[role] and _RANK[get_role(actor, project)] < _RANK[role]:
         raise NotAllowed(f"This needs the role '{role.value}' in the project '{project.name}'.")
     return project
 
@@ -59,12 +59,10 @@ def get_role(actor: Actor, project: Project) -> Role:
     """The actor's role in a project that list_projects showed."""
     if actor.user_id is None:
         return Role.OWNER
-    membership = Membership.objects.filter(project=project, user_id=actor.user_id).first()
-    if membership is not None:
-        return Role(membership.role)
     if User.objects.filter(id=actor.user_id, is_superuser=True).exists() and not _has_owner(project):
         return Role.OWNER
-    return Role.VIEWER
+    membership = Membership.objects.filter(project=project, user_id=actor.user_id).first()
+    return Role(membership.role) if membership is not None else Role.VIEWER
 
 
 def _has_owner(project: Project) -> bool:

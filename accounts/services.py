@@ -6,11 +6,12 @@ import hashlib
 import secrets
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.text import slugify
 
 from accounts.models import ApiKey, Membership, Project, Role, User
 from core.errors import InvalidInput
+from core.text import is_storable
 
 SIGNUP_LOCK = 0x504F4C59  # any constant: serialises sign-ups, so that only one can be the first
 
@@ -26,7 +27,11 @@ def register(user: User) -> User:
         raise InvalidInput("Sign-up is closed here. Ask the administrator for an account.")
     else:
         user.is_active = settings.SIGNUP == "open"
-    user.save()
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as error:
+        raise InvalidInput("There is an account with this address already.") from error
     return user
 
 
@@ -42,27 +47,26 @@ def create_project(
     Raises InvalidInput when the name is empty or the slug is taken.
     """
     name = name.strip()
-    if not name or len(name) > 100:
+    if not name or len(name) > 100 or not is_storable(name):
         raise InvalidInput("Give the project a name of 1 to 100 characters.")
     wanted = (slug or slugify(name))[:60] or "project"
-    with transaction.atomic():
-        if slug and Project.objects.filter(slug=slug).exists():
-            raise InvalidInput(f"There is a project '{slug}' already.")
-        project = Project.objects.create(name=name, slug=_free_slug(wanted), visibility=visibility)
-        if owner is not None:
-            Membership.objects.create(project=project, user=owner, role=Role.OWNER)
-    return project
-
-
-def _free_slug(wanted: str) -> str:
-    slug = wanted
-    while Project.objects.filter(slug=slug).exists():
-        slug = f"{wanted[:53]}-{secrets.token_hex(3)}"
-    return slug
+    for candidate in (wanted, f"{wanted[:53]}-{secrets.token_hex(3)}"):
+        try:
+            with transaction.atomic():
+                project = Project.objects.create(name=name, slug=candidate, visibility=visibility)
+                if owner is not None:
+                    Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+            return project
+        except IntegrityError as error:  # the constraint decides: two may ask for one slug at the same time
+            if slug:
+                raise InvalidInput(f"There is a project '{slug}' already.") from error
+    raise InvalidInput("This name is taken. Choose another.")
 
 
 def create_api_key(*, user: User, project: Project, name: str = "") -> str:
     """Make a key for one project and return it. It cannot be read again."""
+    if len(name) > 100 or not is_storable(name):
+        raise InvalidInput("Give the key a name of at most 100 characters.")
     key = f"sk-{secrets.token_urlsafe(32)}"
     ApiKey.objects.create(user=user, project=project, name=name, prefix=key[:10], digest=digest(key))
     return key

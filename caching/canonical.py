@@ -10,16 +10,13 @@ from dataclasses import asdict
 
 from caching.types import Scope, Turn
 from core.errors import InvalidInput
+from core.text import is_storable
 
 
 def canonical_text(text: str) -> str:
     """NFC, LF line ends, no blanks around. Raises InvalidInput for what is not text."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidInput("The text has a broken character (a lone surrogate). Send it as UTF-8.") from error
-    if "\x00" in text:
-        raise InvalidInput("The text has a NUL byte: it looks like a file, not like a question.")
+    if not is_storable(text):
+        raise InvalidInput("The text has a NUL byte or a broken character (half a surrogate pair). Send it as UTF-8.")
     return unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 

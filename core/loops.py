@@ -26,7 +26,7 @@ class PerLoop(Generic[T]):
         loop = asyncio.get_running_loop()
         if loop not in self._kept:
             client = self._make()
-            keeper = self._keep(client)
+            keeper = self._keep(loop, client)
             # Started, and so known to the loop, which closes its asynchronous generators when it shuts down.
             try:
                 keeper.__anext__().send(None)  # stepped by hand: nothing is awaited before its yield
@@ -34,8 +34,9 @@ class PerLoop(Generic[T]):
                 self._kept[loop] = client, keeper
         return self._kept[loop][0]
 
-    async def _keep(self, client: T) -> AsyncGenerator[None, None]:
+    async def _keep(self, loop: asyncio.AbstractEventLoop, client: T) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
+            self._kept.pop(loop, None)  # the generator itself refers to its loop: weak keys alone would never let go
             await self._close(client)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, NotFound, PermissionDenied, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as default_handler
 
-from core.errors import PolyAIError
+from core.errors import PolyAIError, StoreUnavailable
 
 
 class ErrorDetail(serializers.Serializer[None]):
@@ -29,6 +32,8 @@ def error_response(code: str, message: str, status: int) -> Response:
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:  # Any: REST framework's context
     """What a view raised, as `{"error": …}`; None, for Django's own page and log, for what nobody foresaw."""
+    if isinstance(error, OperationalError | InterfaceError):
+        error = StoreUnavailable("The database does not answer. Try again in a moment.")
     if isinstance(error, PolyAIError):
         return error_response(error.code, error.message, error.status)
     response = default_handler(error, context)
@@ -37,9 +42,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, ValidationError):
         response.data = {"error": {"code": "invalid_input", "message": _sentence(error.detail)}}
     else:
-        detail = error.detail if isinstance(error, APIException) else "There is nothing here."
-        code = error.default_code if isinstance(error, APIException) else "not_found"
-        response.data = {"error": {"code": code, "message": str(detail)}}
+        if isinstance(error, Http404):
+            error = NotFound("There is nothing here.")
+        elif isinstance(error, DjangoPermissionDenied):
+            error = PermissionDenied()
+        assert isinstance(error, APIException)
+        response.data = {"error": {"code": error.default_code, "message": str(error.detail)}}
     return response
 
 

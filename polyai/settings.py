@@ -171,6 +171,7 @@ _own_database: dict[str, Any] = {  # Any: what Django and dj-database-url put in
     "HOST": str(RUN_FOLDER),
 }
 _database: dict[str, Any] = env.dj_db_url("DATABASE_URL") if DATABASE_URL else _own_database
+_database["CONN_HEALTH_CHECKS"] = True
 _database["OPTIONS"] = {
     # One pool for each process: twice core.database.DATABASE_THREADS, the rest for Django's own views.
     "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
@@ -186,10 +187,14 @@ REDIS_URL = USER_REDIS_URL or f"unix://{RUN_FOLDER / 'redis.sock'}?db=0"
 REDIS_TIMEOUT = 2.0  # seconds
 CACHES = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
+        "BACKEND": "core.cache.ForgivingCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "polyai:django",
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT, "SOCKET_TIMEOUT": REDIS_TIMEOUT},
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT,
+            "SOCKET_TIMEOUT": REDIS_TIMEOUT,
+            "IGNORE_EXCEPTIONS": True,
+        },
     }
 }
 CHANNEL_LAYERS = {

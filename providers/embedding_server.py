@@ -19,6 +19,7 @@ from channels.generic.http import AsyncHttpConsumer
 from channels.routing import URLRouter
 from django.urls import path
 
+from core.text import is_storable
 from providers.minilm import DIMENSIONS, NAME, MiniLM
 from providers.types import Vectors
 
@@ -61,7 +62,7 @@ class Lane:
                 continue
             for row, (_, future) in enumerate(batch):
                 if not future.done():
-                    future.set_result((vectors[row : row + 1], tokens // len(batch)))
+                    future.set_result((vectors[row : row + 1], tokens[row]))
 
 
 class BadRequest(Exception):
@@ -95,6 +96,8 @@ class Embeddings(AsyncHttpConsumer):
         texts = [texts] if isinstance(texts, str) else texts
         if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
             raise BadRequest("'input' must be a text or a list of texts, none of them empty.")
+        if not all(map(is_storable, texts)):
+            raise BadRequest("'input' must be valid Unicode, without NUL bytes or halves of surrogate pairs.")
         if not 1 <= len(texts) <= MAX_INPUTS:
             raise BadRequest(f"'input' must have 1 to {MAX_INPUTS} texts.")
         if asked.get("model") != NAME:

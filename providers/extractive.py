@@ -25,12 +25,17 @@ RANK_DISCOUNT = 0.06  # per place in the list of passages
 
 _WORD = re.compile(r"\w+")
 _MARKUP = re.compile(r"^(?:#{1,6}\s+|[-*+]\s+|\d+[.)]\s+|>\s+)+")
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"')\]]*\s+(?=[^\sa-z])|(?<=[。！？])")
+_FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_CITED = re.compile(r"[ \t]?\[\d{1,4}(?:\s*[,;]\s*\d{1,4})*\]")  # a document's own numbers are not ours
+# The closing marks stay with their sentence: one look-behind for each length.
+_SENTENCE_END = re.compile(
+    r"(?:(?<=[.!?。！？])|(?<=[.!?。！？][\"')\]”’»])|(?<=[.!?。！？][\"')\]”’»]{2}))\s+(?=[^\sa-z])|(?<=[。！？])"
+)
 _STOP = frozenset(
     """
     a an and are as at be been but by can could did do does for from had has have how i if in into is it its me my
     no not of on or our should so than that the their them then there these they this those to us was we were what
-    when where which who whom why will with would you your tell show please about
+    when where which who whom why will with would you your tell show please about long many much
     """.split()  # noqa: SIM905  # a text is easier to read and to widen than a list of literals
 )
 
@@ -83,7 +88,7 @@ def _best(wanted: set[str], sentences: list[Sentence]) -> list[Sentence]:
     top = scored[0][0]
     chosen = [s for score, s in scored[:MAX_SENTENCES] if score > 0 and score >= LEAST_SHARE * top]
     covered = {w for s in chosen for w in s.words} & wanted
-    if sum(rarity[w] for w in covered) < LEAST_COVERAGE * sum(rarity.values()):
+    if len(covered) < LEAST_COVERAGE * len(wanted):
         return []
     return chosen
 
@@ -92,13 +97,14 @@ def _sentences(passages: tuple[str, ...]) -> list[Sentence]:
     found: list[Sentence] = []
     seen: set[str] = set()
     for number, passage in enumerate(passages, start=1):
-        for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+|#>]|\d+[.)])\s*)", passage):
-            if block.lstrip().startswith(("#", "```", "|")):
+        prose = _CITED.sub("", _FENCED.sub("\n\n", passage))
+        for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+|#>]|\d+[.)])\s*)", prose):
+            if block.lstrip().startswith(("#", "|")):
                 continue
             line = _MARKUP.sub("", " ".join(block.split()))
             for part in _SENTENCE_END.split(line):
                 words = tuple(stems(part))
-                if len(words) >= 3 and part not in seen:
+                if words and len(_WORD.findall(part)) >= 3 and part not in seen:
                     seen.add(part)
                     found.append(Sentence(text=part.strip(), passage=number, place=len(found), words=words))
     return found

@@ -55,15 +55,15 @@ class MiniLM:
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
 
-    def embed(self, texts: list[str]) -> tuple[npt.NDArray[np.float32], int]:
-        """Embed texts: an array of shape (len(texts), 384), rows of length 1, and the tokens used."""
+    def embed(self, texts: list[str]) -> tuple[npt.NDArray[np.float32], list[int]]:
+        """Embed texts: an array of shape (len(texts), 384), rows of length 1, and the tokens of each."""
         import numpy as np
 
         encoded = self._tokenizer.encode_batch(texts)
         ids = np.array([e.ids for e in encoded], dtype=np.int64)
         mask = np.array([e.attention_mask for e in encoded], dtype=np.int64)
         (vectors,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
-        return vectors, int(mask.sum())
+        return vectors, [int(count) for count in mask.sum(axis=1)]
 
 
 def build() -> None:

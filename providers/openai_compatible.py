@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, cast
@@ -33,8 +33,11 @@ LOCAL_URL = "http://embeddings/v1"  # the host is not looked up: a unix socket s
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn whatever the SDK and its transport raise into one ProviderError that a person can act on."""
+def translated(what: str, *, key: str, model: str) -> Iterator[None]:
+    """Turn whatever the SDK and its transport raise into one ProviderError that a person can act on.
+
+    `key` and `model` name the settings to look at.
+    """
     try:
         yield
     except openai.APITimeoutError as error:
@@ -45,9 +48,9 @@ def translated(what: str) -> Iterator[None]:
     except openai.RateLimitError as error:
         raise _logged(ProviderRateLimited(f"{what} is over its limit. Try again in a minute."), error) from error
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        raise _logged(ProviderRefused(f"{what} refused the API key. Check OPENAI_API_KEY."), error) from error
+        raise _logged(ProviderRefused(f"{what} refused the API key. Check {key}."), error) from error
     except openai.NotFoundError as error:
-        message = f"{what} is not known at its address. Set POLYAI_CHAT_MODEL to a model that the endpoint serves."
+        message = f"{what} is not known at its address. Set {model} to a model that the endpoint serves."
         raise _logged(ProviderRefused(message), error) from error
     except openai.InternalServerError as error:
         message = f"{what} failed (HTTP {error.status_code}). Try again in a moment."
@@ -58,8 +61,20 @@ def translated(what: str) -> Iterator[None]:
         raise _logged(ProviderTimeout(f"{what} stopped in the middle of its answer."), error) from error
     except (httpx2.HTTPError, openai.APIError) as error:
         raise _logged(StreamCut(f"{what} broke off in the middle of its answer."), error) from error
-    except (ValueError, openai.OpenAIError) as error:
+    # The SDK builds its objects from whatever came, unchecked: what is missing shows when it is read.
+    except (ValueError, TypeError, AttributeError, openai.OpenAIError) as error:
         raise _logged(ProviderError(f"{what} sent something that is not an answer."), error) from error
+
+
+@contextmanager
+def _cut(what: str) -> Iterator[None]:
+    """A connection that fails after the answer began was not unreachable: the answer was cut."""
+    try:
+        yield
+    except openai.APITimeoutError:
+        raise
+    except openai.APIConnectionError as error:
+        raise _logged(StreamCut(f"{what} broke off in the middle of its answer."), error) from error
 
 
 def _logged(ours: ProviderError, theirs: Exception) -> ProviderError:
@@ -88,7 +103,7 @@ class OpenAIChatModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:
         what = f"The language model '{self.name}'"
-        with translated(what):
+        with translated(what, key="OPENAI_API_KEY", model="POLYAI_CHAT_MODEL"):
             model, finish_reason, usage = self.name, "", Usage()
             stream = await self._client().chat.completions.create(
                 model=self.name,
@@ -97,16 +112,17 @@ class OpenAIChatModel:
                 stream_options={"include_usage": True},
             )
             async with stream:
-                async for chunk in stream:
-                    model = chunk.model or model
-                    if chunk.usage:
-                        usage = Usage(
-                            prompt_tokens=chunk.usage.prompt_tokens, completion_tokens=chunk.usage.completion_tokens
-                        )
-                    for choice in chunk.choices[:1]:
-                        finish_reason = choice.finish_reason or finish_reason
-                        if choice.delta.content:
-                            yield Delta(text=choice.delta.content)
+                with _cut(what):
+                    async for chunk in stream:
+                        model = chunk.model or model
+                        if chunk.usage:
+                            usage = Usage(
+                                prompt_tokens=chunk.usage.prompt_tokens, completion_tokens=chunk.usage.completion_tokens
+                            )
+                        for choice in (chunk.choices or [])[:1]:
+                            finish_reason = choice.finish_reason or finish_reason
+                            if choice.delta and choice.delta.content:
+                                yield Delta(text=choice.delta.content)
         if not finish_reason:
             log.warning("%s ended its stream without a finish_reason", what)
             raise StreamCut(f"{what} broke off in the middle of its answer.")
@@ -131,9 +147,9 @@ class OpenAIEmbedder:
     def identity(self) -> str:
         return f"{self.provider}|{self.model}"
 
-    @property
-    def _what(self) -> str:
-        return f"The embedding model '{self.model}'"
+    def _translated(self) -> AbstractContextManager[None]:
+        what = f"The embedding model '{self.model}'"
+        return translated(what, key="POLYAI_EMBEDDING_API_KEY", model="POLYAI_EMBEDDING_MODEL")
 
     @cached_property
     def _sync_client(self) -> openai.OpenAI:
@@ -146,15 +162,17 @@ class OpenAIEmbedder:
         return openai.AsyncOpenAI(http_client=client, max_retries=1, **self._arguments)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        with translated(self._what):
+        with self._translated():
             return _vectors(
-                await self._client().embeddings.create(input=list(texts), model=self.model, encoding_format="base64")
+                await self._client().embeddings.create(input=list(texts), model=self.model, encoding_format="base64"),
+                len(texts),
             )
 
     def embed_sync(self, texts: Sequence[str]) -> Vectors:
-        with translated(self._what):
+        with self._translated():
             return _vectors(
-                self._sync_client.embeddings.create(input=list(texts), model=self.model, encoding_format="base64")
+                self._sync_client.embeddings.create(input=list(texts), model=self.model, encoding_format="base64"),
+                len(texts),
             )
 
 
@@ -162,7 +180,7 @@ def _limits() -> httpx2.Limits:
     return httpx2.Limits(max_connections=32, max_keepalive_connections=8)
 
 
-def _vectors(response: CreateEmbeddingResponse) -> Vectors:
+def _vectors(response: CreateEmbeddingResponse, count: int) -> Vectors:
     """Rows in the order asked, of length 1. Some servers send numbers where base64 was asked for."""
     rows = []
     for item in sorted(response.data, key=lambda item: item.index):
@@ -171,6 +189,8 @@ def _vectors(response: CreateEmbeddingResponse) -> Vectors:
             rows.append(np.frombuffer(base64.b64decode(encoded), dtype="<f4"))
         else:
             rows.append(np.asarray(encoded, dtype=np.float32))
+    if len(rows) != count:
+        raise ValueError(f"{len(rows)} embeddings for {count} texts")
     vectors = np.vstack(rows).astype(np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():

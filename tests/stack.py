@@ -46,7 +46,15 @@ class Stack:
         for folder in (settings.HOME, settings.RUN_FOLDER, settings.MEDIA_ROOT):
             folder.mkdir(parents=True, exist_ok=True)
         settings.HOME.chmod(0o755)
-        self._supervisor = Supervisor(settings.RUN_FOLDER / "pids.json")
+
+        class Quiet(Supervisor):
+            """Keeps the servers' lines out of the test report."""
+
+            def say(self, name: str, line: str) -> None:
+                with (settings.HOME / "servers.log").open("a") as log:
+                    print(name, line, file=log)
+
+        self._supervisor = Quiet(settings.RUN_FOLDER / "pids.json")
         self._thread.start()
         for part in (parts.postgres, parts.redis_server, parts.embeddings):
             self._run(self._supervisor.start(part()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePath
 
 from django import template
@@ -16,11 +15,11 @@ WITHOUT_MARKDOWN = {".pdf", ".txt", ".text"}
 
 
 @register.filter
-def passage(source: Mapping[str, str]) -> SafeString:
-    """A source's text as it reads best: as Markdown where its document became Markdown, else line by line."""
-    if PurePath(source["document"]).suffix.lower() in WITHOUT_MARKDOWN:
-        return linebreaksbr(source["text"])
-    return mark_safe(render_passage(source["text"]))  # noqa: S308  # it sanitises
+def passage(text: str, document: str) -> SafeString:
+    """A passage as it reads best: as Markdown where its document became Markdown, else line by line."""
+    if PurePath(document).suffix.lower() in WITHOUT_MARKDOWN:
+        return linebreaksbr(text)
+    return mark_safe(render_passage(text))  # noqa: S308  # it sanitises
 
 
 @register.filter

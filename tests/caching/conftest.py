@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from core.redis import sync_redis
 from providers.registry import get_embedder
 from tests.caching.embedder import MODEL, EmbedderServer
 
@@ -40,6 +41,13 @@ def embedder(embedder_server: EmbedderServer, settings: Settings) -> Generator[E
     forget_embedder()
     if embedder_server.problem is not None:
         raise embedder_server.problem
+
+
+def stored(name: bytes | str) -> bytes:
+    """The bytes under a name in Redis."""
+    value = sync_redis().get(name)
+    assert isinstance(value, bytes)
+    return value
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.conftest import HANDBOOK, Cast
 
 @pytest.fixture(autouse=True)
 def no_old_indexes(request: pytest.FixtureRequest) -> Generator[None, None, None]:
-    """Every space that a test makes has an index, and they would pile up: rows are emptied between tests, not tables."""
+    """Each space that a test makes has an index; without this they would pile up on the table."""
     if "transactional_db" in request.fixturenames:
         request.getfixturevalue("transactional_db")
     yield

@@ -103,7 +103,7 @@ def test_failed_documents_are_queued_again_together_or_alone(cast: Cast, curator
     assert set(Document.objects.values_list("state", flat=True)) == {"queued", "failed"}
 
 
-@pytest.mark.parametrize("identity", [str(uuid.uuid4()), "nonsense"])
+@pytest.mark.parametrize("identity", [str(uuid.UUID(int=1)), "nonsense"], ids=["gone", "nonsense"])
 def test_trying_again_what_is_gone_is_no_server_error(cast: Cast, curator: Client, identity: str) -> None:
     assert curator.get(f"{ADMIN}{identity}/retry").status_code in (302, 404)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from pytest_django import Settings
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from accounts.models import ApiKey, Membership, Project, User
@@ -34,9 +34,9 @@ def session_of(user: User) -> APIClient:
     return client
 
 
-def send(client: APIClient, name: str = "handbook.md", content: bytes = HANDBOOK.encode()) -> Response:
-    response: Response = client.post(DOCUMENTS, {"file": SimpleUploadedFile(name, content)})
-    return response
+# Any: a test's response, with `json()`
+def send(client: APIClient, name: str = "handbook.md", content: bytes = HANDBOOK.encode()) -> Any:
+    return client.post(DOCUMENTS, {"file": SimpleUploadedFile(name, content)})
 
 
 @pytest.fixture

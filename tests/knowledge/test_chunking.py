@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,19 +48,19 @@ def test_no_piece_is_larger_than_the_embedder_sees() -> None:
 def test_nothing_is_lost_between_two_pieces() -> None:
     text = "".join(f"Sentence number {i} says that {i} is a number. " for i in range(300))
     pieces = split_text(text)
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    for before, after in pairwise(pieces):
         assert text[before.end : after.start].strip() == ""
 
 
 def test_neighbours_overlap_so_that_no_sentence_falls_between_them() -> None:
     pieces = split_text(LONG * 60)
     assert len(pieces) > 1
-    assert all(after.start < before.end for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(after.start < before.end for before, after in pairwise(pieces))
 
 
 @pytest.mark.parametrize("text", ["0123456789abcdef" * 5_000, "🙂" * 20_000], ids=["hex dump", "emoji"])
 def test_a_text_without_blanks_is_cut_too(text: str) -> None:
-    """The tokenizer takes a word of more than 100 characters for one unknown token: such a piece would fill a prompt."""
+    """A word of more than 100 characters is one unknown token to the tokenizer: one piece of it fills a prompt."""
     assert max(len(piece.text) for piece in split_text(text)) <= 4_000
 
 

@@ -20,7 +20,9 @@ from tests.knowledge.conftest import upload
 Message = dict[str, Any]  # Any: JSON
 
 
-async def socket_of(user: User | None, slug: str = "support", origin: str = "http://localhost") -> WebsocketCommunicator:
+async def socket_of(
+    user: User | None, slug: str = "support", origin: str = "http://localhost"
+) -> WebsocketCommunicator:
     headers = [(b"origin", origin.encode())]
     if user is not None:
         browser = await in_db(browser_of)(user)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from celery.contrib.testing.worker import start_worker
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from accounts.models import Project
+from core.database import release
+from knowledge import ingestion
 from knowledge.models import Chunk, Document
 from knowledge.parsers import PARSERS
-from polyai.celery import app
 from tests.conftest import Cast
 from tests.knowledge.conftest import found
 
@@ -31,8 +32,20 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def worker() -> Generator[None, None, None]:
-    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=20):
-        yield
+    """Takes what is queued, as Celery does (test_tasks.py), without its start and its end of a second each."""
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(0.02):
+            for document in Document.objects.filter(state="queued"):
+                ingestion.ingest(document.id)
+            release()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
 
 
 def ingest(*paths: Path, project: str = "support", **options: object) -> tuple[int, str, str]:

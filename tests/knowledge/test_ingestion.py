@@ -413,9 +413,7 @@ def test_when_the_embedder_is_back_the_rest_is_done_and_the_reason_is_gone(
     assert corpus_version() == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "setting"), [(401, "POLYAI_EMBEDDING_API_KEY"), (404, "POLYAI_EMBEDDING_MODEL")]
-)
+@pytest.mark.parametrize(("status", "setting"), [(401, "POLYAI_EMBEDDING_API_KEY"), (404, "POLYAI_EMBEDDING_MODEL")])
 def test_an_embedder_that_refuses_fails_at_once_and_names_the_setting_to_change(
     cast: Cast, embedder: EmbedderServer, status: int, setting: str
 ) -> None:
@@ -431,12 +429,12 @@ def test_the_reason_of_a_problem_that_nobody_foresaw_is_in_the_log_alone(
     cast: Cast, caplog: pytest.LogCaptureFixture
 ) -> None:
     document, _ = upload(cast.project)
-    document.original.storage.delete(document.original.name)
+    document.original.storage.delete(str(document.original.name))
     assert ingest(document.id) == 5
     document.refresh_from_db()
     assert document.state == "queued"
     assert document.error.startswith("Something went wrong on the server")
-    assert document.original.name not in document.error
+    assert str(document.original.name) not in document.error
     assert "FileNotFoundError" in caplog.text
 
 

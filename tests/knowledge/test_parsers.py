@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -57,8 +58,7 @@ def test_the_web_process_does_not_carry_the_libraries_that_read_files() -> None:
         "parsers.parse('a.html', b'<p>Hello</p>')\n"
         "print('markdownify' in sys.modules)"
     )
-    environment = {"DJANGO_SETTINGS_MODULE": "polyai.settings", "POLYAI_ENV_FILE": "", "POLYAI_HOME": str(settings.HOME)}
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=settings.BASE_DIR, env=environment
-    )
+    environment = {"DJANGO_SETTINGS_MODULE": "polyai.settings", **os.environ}
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=settings.BASE_DIR, env=environment)
     assert run.stdout.split("\n")[:2] == ["[]", "True"], run.stderr

@@ -71,9 +71,7 @@ def test_a_file_of_just_the_limit_is_accepted(cast: Cast, settings: Settings) ->
     assert upload(cast.project, b"x" * 1024 * 1024)[1]
 
 
-def test_the_refusal_of_a_large_file_says_how_large_it_is_and_what_the_limit_is(
-    cast: Cast, settings: Settings
-) -> None:
+def test_the_refusal_of_a_large_file_says_how_large_it_is_and_what_the_limit_is(cast: Cast, settings: Settings) -> None:
     settings.MAX_UPLOAD_MB = 1
     with pytest.raises(TooLong) as refused:
         upload(cast.project, b"x" * (1024 * 1024 + 200_000))
@@ -130,9 +128,7 @@ def test_the_same_name_in_another_project_is_another_document(cast: Cast) -> Non
     assert ours.id != theirs.id
 
 
-def test_the_same_bytes_again_are_no_new_work(
-    cast: Cast, tmp_path: Path, corpus_version: Callable[[], int]
-) -> None:
+def test_the_same_bytes_again_are_no_new_work(cast: Cast, tmp_path: Path, corpus_version: Callable[[], int]) -> None:
     first = add_document(cast.project)
     waiting, chunks = queue.length(), set(Chunk.objects.values_list("id", flat=True))
     again, is_new = upload(cast.project, user=cast.alice)
@@ -330,9 +326,9 @@ def test_two_uploads_of_one_new_name_at_once_are_one_document(cast: Cast) -> Non
 
 
 def test_an_upload_that_is_rolled_back_is_not_queued(cast: Cast) -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         upload(cast.project)
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert queue.length() == 0
     assert not Document.objects.exists()
 

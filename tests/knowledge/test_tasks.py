@@ -71,9 +71,7 @@ def test_a_task_of_a_document_that_is_gone_is_no_error(cast: Cast) -> None:
     assert waiting() == []
 
 
-def test_an_embedder_that_is_down_sends_the_document_again_after_a_pause(
-    cast: Cast, embedder: EmbedderServer
-) -> None:
+def test_an_embedder_that_is_down_sends_the_document_again_after_a_pause(cast: Cast, embedder: EmbedderServer) -> None:
     document, _ = upload(cast.project)
     sync_redis().flushdb()
     embedder.fail(503)

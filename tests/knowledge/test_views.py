@@ -103,7 +103,7 @@ def test_the_original_comes_back_byte_by_byte_as_a_download(cast: Cast) -> None:
 
 def test_an_original_that_is_gone_from_the_storage_is_not_found(cast: Cast) -> None:
     document = add_document(cast.project)
-    document.original.storage.delete(document.original.name)
+    document.original.storage.delete(str(document.original.name))
     response = browser_of(cast.alice).get(f"{LIST}{document.id}/original/")
     assert response.status_code == 404
     assert "gone from the storage" in response.content.decode()

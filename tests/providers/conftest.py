@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 import pytest
 
+SECRET = "internal detail of a stranger"
+ERROR = {"error": {"message": SECRET, "type": "x", "code": None}}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:

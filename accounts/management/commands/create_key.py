@@ -28,6 +28,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account '{options['user']}'.")
         try:
             project = get_project(Actor(user_id=user.id), options["project"])
+            key = create_api_key(user=user, project=project, name=options["name"])
         except PolyAIError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(create_api_key(user=user, project=project, name=options["name"]))
+        self.stdout.write(key)
