@@ -1,42 +1,89 @@
-"""Text into chunks: by the embedding model's own tokens, never across a page, along headings where there are any."""
+"""Text into chunks: by the embedding model's own tokens, never across a page or a heading."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
+from tokenizers import Tokenizer
 
 from knowledge.types import Part, Piece
 from providers.minilm import load_tokenizer
 
-CAPACITY = (120, 220)  # tokens: MiniLM sees 256, and the document's name and headings go in front
+LARGEST = 220  # tokens: MiniLM sees 256, and the document's name and headings go in front
+CAPACITY = (100, 180)  # tokens of a piece before small neighbours are joined
 OVERLAP = 24  # tokens
+SMALL = 50  # tokens: less is joined to its neighbour, as the line that opens a list is
+LONGEST = 4_000  # characters: to WordPiece a word of more than 100 is one unknown token, however long
 
 
 def split(parts: Iterable[Part]) -> list[Piece]:
-    """Pieces in reading order, none of them blank."""
+    """Pieces in reading order, none of them blank, none across a page or a heading."""
     return [piece for part in parts for piece in _split_part(part)]
 
 
 def _split_part(part: Part) -> Iterable[Piece]:
-    splitter = _splitters()[part.is_markdown]
-    starts, paths = _headings(part.text) if part.is_markdown else ([], [])
-    for start, text in splitter.chunk_indices(part.text):
-        if not text.strip():
+    for path, section_start, section_end in _sections(part):
+        section = part.text[section_start:section_end]
+        for start, end in _spans(section, is_markdown=part.is_markdown):
+            yield Piece(
+                text=section[start:end],
+                heading_path=path,
+                page=part.page,
+                start=section_start + start,
+                end=section_start + end,
+            )
+
+
+def _spans(text: str, *, is_markdown: bool) -> list[tuple[int, int]]:
+    """Where a section's pieces begin and end, in characters."""
+    spans: list[tuple[int, int]] = []
+    for start, chunk in _splitters()[is_markdown].chunk_indices(text):
+        if not chunk.strip():
             continue
-        # The chunk belongs under the heading that it begins with, or else the last one before it.
-        under = bisect_right(starts, start) - 1
-        path = paths[under] if under >= 0 else ()
-        yield Piece(text=text, heading_path=path, page=part.page, start=start, end=start + len(text))
+        end = start + len(chunk)
+        if spans and _belong_together(text, spans[-1], (start, end)):
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return [(at, min(at + LONGEST, end)) for start, end in spans for at in range(start, end, LONGEST)]
+
+
+def _belong_together(text: str, before: tuple[int, int], after: tuple[int, int]) -> bool:
+    is_small = min(_tokens(text[slice(*before)]), _tokens(text[slice(*after)])) < SMALL
+    return is_small and _tokens(text[before[0] : after[1]]) <= LARGEST
+
+
+def _sections(part: Part) -> list[tuple[tuple[str, ...], int, int]]:
+    """Headings, start and end of each section. A heading with nothing under it goes with the next."""
+    starts, paths = _headings(part.text) if part.is_markdown else ([], [])
+    sections: list[tuple[tuple[str, ...], int, int]] = []
+    begin = 0
+    for path, start, end in zip([(), *paths], [0, *starts], [*starts, len(part.text)], strict=True):
+        _, _, below = part.text[start:end].strip().partition("\n")
+        if path and not below.strip("=- \n") and end < len(part.text):
+            continue
+        if part.text[begin:end].strip():
+            sections.append((path, begin, end))
+        begin = end
+    return sections
+
+
+def _tokens(text: str) -> int:
+    return len(_tokenizer().encode(text).ids)
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    return load_tokenizer()
 
 
 @cache
 def _splitters() -> tuple[TextSplitter, MarkdownSplitter]:
-    tokenizer = load_tokenizer()
+    tokenizer = _tokenizer()
     return (
         TextSplitter.from_huggingface_tokenizer(tokenizer, CAPACITY, overlap=OVERLAP),
         MarkdownSplitter.from_huggingface_tokenizer(tokenizer, CAPACITY, overlap=OVERLAP),

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from chat.rendering import render_passage
 
 register = template.Library()
+JUST_NOW = 5  # seconds
 WITHOUT_MARKDOWN = {".pdf", ".txt", ".text"}
 
 
@@ -24,13 +25,13 @@ def passage(text: str, document: str) -> SafeString:
 
 @register.filter
 def age(seconds: int | None) -> str:
-    """`75` → `1 min`."""
-    if seconds is None:
-        return ""
+    """`75` → `1 min ago`."""
+    if seconds is None or seconds < JUST_NOW:
+        return "just now"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 @register.filter
