@@ -64,6 +64,16 @@ def test_a_text_without_blanks_is_cut_too(text: str) -> None:
     assert max(len(piece.text) for piece in split_text(text)) <= 4_000
 
 
+def test_a_long_run_of_blanks_is_no_piece() -> None:
+    pieces = split_text("Left" + " " * 20_000 + "right")
+    assert all(piece.text.strip() for piece in pieces)
+    assert {"Left", "right"} <= set(" ".join(piece.text for piece in pieces).split())
+
+
+def test_documents_of_headings_alone_are_not_lost() -> None:
+    assert split_markdown("# One\n\n# Two")[-1].text.endswith("# Two")
+
+
 def test_a_blank_text_has_no_pieces() -> None:
     assert split_text(" \n\n ") == []
     assert split([]) == []
