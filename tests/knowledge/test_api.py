@@ -174,7 +174,7 @@ def test_a_search_works_without_redis(cast: Cast, program: APIClient, request: p
     request.getfixturevalue("dead_redis")
     response = program.post(SEARCH, {"query": "refunds"}, format="json")
     assert response.status_code == 200
-    assert len(response.json()) == 1
+    assert b"30 days" in response.content
 
 
 # --- Who may not --------------------------------------------------------------------------------
