@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -69,6 +71,11 @@ class ProjectAdmin(ModelAdmin):
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("corpus_version", "created_at")
     inlines = (MembershipInline,)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's
+        """Without what goes with a project, much of which nobody may delete by itself."""
+        names = [f"{project} with its documents and conversations" for project in objs]
+        return names, {"projects": len(objs)}, set(), []
 
 
 @admin.register(ApiKey)

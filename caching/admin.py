@@ -20,6 +20,8 @@ from caching.models import ExactEntry
 from caching.types import CachedAnswer
 from core.redis import RedisError
 
+REDIS_IS_AWAY = "Redis does not answer: the cache cannot be shown."
+
 
 def _row(entry_id: str, answer: CachedAnswer, projects: dict[str, str]) -> ExactEntry:
     return ExactEntry(
@@ -48,7 +50,7 @@ class RedisChangeList(ChangeList):
             projects = _project_names()
             rows = [_row(entry_id, answer, projects) for entry_id, answer in exact.list_entries(self.query)]
         except (RedisError, OSError):
-            messages.error(request, "Redis does not answer: the cache cannot be shown.")
+            messages.error(request, REDIS_IS_AWAY)
             rows = []
         rows.sort(key=lambda row: row.created_at, reverse=True)
         self.paginator = Paginator(rows, self.list_per_page)
@@ -74,7 +76,11 @@ class ExactEntryAdmin(ModelAdmin):
         return RedisChangeList
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ExactEntry | None:
-        answer = exact.get_entry(object_id)
+        try:
+            answer = exact.get_entry(object_id)
+        except (RedisError, OSError):
+            messages.error(request, REDIS_IS_AWAY)
+            return None
         return _row(object_id, answer, _project_names()) if answer else None
 
     def get_actions(self, request: HttpRequest) -> Any:  # Any: Django's
@@ -84,8 +90,11 @@ class ExactEntryAdmin(ModelAdmin):
 
     @action(description="Delete selected entries", permissions=["delete"])
     def forget(self, request: HttpRequest, queryset: QuerySet[ExactEntry]) -> None:
-        count = exact.delete_entries(request.POST.getlist(ACTION_CHECKBOX_NAME))
-        self.message_user(request, f"{count} deleted.")
+        try:
+            count = exact.delete_entries(request.POST.getlist(ACTION_CHECKBOX_NAME))
+            self.message_user(request, f"{count} deleted.")
+        except (RedisError, OSError):
+            self.message_user(request, REDIS_IS_AWAY, messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's
         return [str(entry) for entry in objs], {"exact-cache entries": len(objs)}, set(), []

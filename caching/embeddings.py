@@ -25,7 +25,7 @@ def _vector(value: bytes | str | None) -> Vector | None:
     if not isinstance(value, bytes) or not value or len(value) % 4:
         return None
     vector = np.frombuffer(value, dtype="<f4").astype(np.float32)
-    return vector if abs(float(np.linalg.norm(vector)) - 1) < 1e-3 else None
+    return vector if abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) < 1e-3 else None
 
 
 async def embed_question(embedder: Embedder, text: str) -> Vector:

@@ -11,9 +11,10 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from caching.types import CachedAnswer, Source
+from caching.types import CachedAnswer, Source, typed
 from core.redis import PREFIX, async_redis, or_default, sync_redis
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,19 @@ def _plain(value: object) -> str:
     raise TypeError(f"a {type(value).__name__} has no place in a cached answer")
 
 
+def _list(value: object) -> list[Any]:  # Any: JSON
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment
+
+
 def _load(value: bytes | str) -> CachedAnswer | None:
     """The answer in a stored value; None, with a line in the log, for one that cannot be read."""
     try:
@@ -83,16 +97,18 @@ def _load(value: bytes | str) -> CachedAnswer | None:
         if fields.pop("format") != FORMAT:
             return None
         sources = tuple(
-            Source(**{**s, "chunk_id": UUID(s["chunk_id"]), "document_id": UUID(s["document_id"])})
-            for s in fields.pop("sources")
+            typed(Source(**{**s, "chunk_id": UUID(s["chunk_id"]), "document_id": UUID(s["document_id"])}))
+            for s in _list(fields.pop("sources"))
         )
-        return CachedAnswer(
-            project_id=UUID(fields.pop("project_id")),
-            sources=sources,
-            created_at=datetime.fromisoformat(fields.pop("created_at")),
-            expires_at=datetime.fromisoformat(fields.pop("expires_at")),
-            **fields,
+        return typed(
+            CachedAnswer(
+                project_id=UUID(fields.pop("project_id")),
+                sources=sources,
+                created_at=_moment(fields.pop("created_at")),
+                expires_at=_moment(fields.pop("expires_at")),
+                **fields,
+            )
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         log.warning("exact cache: dropped a value that cannot be read (%s)", type(error).__name__)
         return None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from uuid import UUID
 
-from caching.types import Turn
+from caching.types import Turn, typed
 from core.redis import async_redis, or_default
 
 log = logging.getLogger(__name__)
@@ -39,12 +40,12 @@ async def load(
     return turns
 
 
-async def push(conversation_id: UUID, turns: Sequence[Turn], *, first: bool) -> None:
-    """Add messages at the end. Only the first of a conversation make the list: one that has expired
-    meanwhile is left for `load` to rebuild whole."""
+async def push(conversation_id: UUID, turns: Sequence[Turn], *, after: UUID | None) -> None:
+    """Add messages behind the message `after`. Only the first of a conversation, which follow none, make
+    the list: one that has expired meanwhile is left for `load` to rebuild whole."""
     pipeline = async_redis().pipeline()
-    add = pipeline.lpush if first else pipeline.lpushx
-    add(_name(conversation_id), *[_dump(turn) for turn in turns])
+    add = pipeline.lpush if after is None else pipeline.lpushx
+    add(_name(conversation_id), *_linked(turns, after))
     pipeline.ltrim(_name(conversation_id), 0, KEPT - 1)
     pipeline.expire(_name(conversation_id), LIFE)
     await or_default(pipeline.execute(), None, "history write")
@@ -54,19 +55,24 @@ async def _replace(conversation_id: UUID, turns: Sequence[Turn]) -> None:
     pipeline = async_redis().pipeline()
     pipeline.delete(_name(conversation_id))
     if turns:
-        pipeline.lpush(_name(conversation_id), *[_dump(turn) for turn in turns])
+        pipeline.lpush(_name(conversation_id), *_linked(turns, None))
         pipeline.expire(_name(conversation_id), LIFE)
     await or_default(pipeline.execute(), None, "history rebuild")
 
 
-def _dump(turn: Turn) -> bytes:
-    return json.dumps([str(turn.id), turn.role, turn.content], ensure_ascii=False).encode()
+def _linked(turns: Sequence[Turn], after: UUID | None) -> list[bytes]:
+    """Each with the id of the one before: a list that missed a push shows it."""
+    before = [after, *[turn.id for turn in turns]]
+    rows = [[str(turn.id), turn.role, turn.content, str(last)] for turn, last in zip(turns, before, strict=False)]
+    return [json.dumps(row, ensure_ascii=False).encode() for row in rows]
 
 
 def _load(values: Sequence[bytes | str]) -> tuple[Turn, ...]:
     try:
         rows = [json.loads(value) for value in reversed(values)]
-        return tuple(Turn(id=UUID(identity), role=role, content=content) for identity, role, content in rows)
-    except (ValueError, TypeError) as error:
+        if any(row[3] != before[0] for before, row in pairwise(rows)):
+            return ()  # a push was lost
+        return tuple(typed(Turn(id=UUID(identity), role=role, content=content)) for identity, role, content, _ in rows)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         log.warning("history: dropped a list that cannot be read (%s)", type(error).__name__)
         return ()

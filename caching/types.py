@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import TypeVar, get_origin, get_type_hints
 from uuid import UUID
+
+T = TypeVar("T")
+
+
+def typed(value: T) -> T:
+    """A value that came from outside, if its fields have the types that it declares. Raises TypeError."""
+    of: type = type(value)
+    for name, kind in _kinds(of):
+        if not isinstance(getattr(value, name), kind):
+            raise TypeError(f"{type(value).__name__}.{name} is no {kind.__name__}")
+    return value
+
+
+@cache
+def _kinds(of: type) -> tuple[tuple[str, type], ...]:
+    return tuple((name, get_origin(kind) or kind) for name, kind in get_type_hints(of).items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

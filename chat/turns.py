@@ -202,7 +202,7 @@ class RunningTurn:
         start = self.start
         asked = Turn(id=start.question_id, role="user", content=self.question.text)
         answered = Turn(id=start.answer_id, role="assistant", content=text)
-        await history.push(start.conversation_id, [asked, answered], first=start.tip is None)
+        await history.push(start.conversation_id, [asked, answered], after=start.tip)
 
     def _cache_facts(self) -> CacheFacts:
         if self._cached is None:

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
@@ -102,15 +102,21 @@ class DocumentAdmin(ModelAdmin):
     def progress(self, document: Document) -> str:
         return f"{document.chunks_embedded} of {document.chunks_total}"
 
-    @action(description="Try again")
+    def has_retry_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return bool(self.has_add_permission(request))
+
+    @action(description="Try again", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         for document in queryset:
             services.retry(document)
         self.message_user(request, f"{queryset.count()} queued again.")
 
-    @action(description="Try again", url_path="retry")
+    @action(description="Try again", url_path="retry", permissions=["retry"])
     def retry_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        services.retry(Document.objects.get(id=object_id))
+        document = self.get_object(request, object_id)
+        if document is None:
+            raise Http404
+        services.retry(document)
         self.message_user(request, "Queued again.")
         return redirect(reverse("admin:knowledge_document_change", args=[object_id]))
 
@@ -140,6 +146,10 @@ class DocumentAdmin(ModelAdmin):
             self.message_user(request, f"{document.name} was queued.")
         except PolyAIError as error:
             self.message_user(request, f"{file.name}: {error.message}", messages.ERROR)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's
+        """Without the chunks and vectors, which go with their document and which nobody may delete by themselves."""
+        return [str(document) for document in objs], {"documents": len(objs)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
         services.delete(obj)

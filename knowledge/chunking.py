@@ -49,7 +49,8 @@ def _spans(text: str, *, is_markdown: bool) -> list[tuple[int, int]]:
             spans[-1] = (spans[-1][0], end)
         else:
             spans.append((start, end))
-    return [(at, min(at + LONGEST, end)) for start, end in spans for at in range(start, end, LONGEST)]
+    cut = [(at, min(at + LONGEST, end)) for start, end in spans for at in range(start, end, LONGEST)]
+    return [(start, end) for start, end in cut if text[start:end].strip()]
 
 
 def _belong_together(text: str, before: tuple[int, int], after: tuple[int, int]) -> bool:

@@ -57,8 +57,8 @@ def ingest(document_id: UUID) -> int | None:
     try:
         with _heartbeat(document):
             _parse(document)
-            _embed(document)
-            _publish(document)
+            is_changed = _embed(document)
+            _publish(document, is_changed)
     except LostClaim:
         log.info("document %s was deleted, replaced or taken over meanwhile", document_id)
     except PolyAIError as error:
@@ -102,7 +102,7 @@ def _update(document: Document, **fields: object) -> None:
     mine = Document.objects.filter(id=document.id, claim=document.claim)
     if not mine.update(**{"heartbeat_at": now, "updated_at": now, **fields}):
         raise LostClaim
-    announce(document.project_id, document.id)
+    transaction.on_commit(lambda: announce(document.project_id, document.id))
 
 
 @contextmanager
@@ -151,8 +151,8 @@ def _parse(document: Document) -> None:
         Chunk.objects.bulk_create(chunks, batch_size=500)
 
 
-def _embed(document: Document) -> None:
-    """Store the vectors that are missing, a batch at a time."""
+def _embed(document: Document) -> bool:
+    """Store the vectors that are missing, a batch at a time; whether there were any."""
     embedder = get_embedder()
     space = get_or_create_space(embedder)
     chunks = Chunk.objects.filter(document=document, version=document.version)
@@ -170,15 +170,16 @@ def _embed(document: Document) -> None:
         with transaction.atomic():
             _update(document, chunks_embedded=total - len(missing) + start + len(batch))
             ChunkEmbedding.objects.bulk_create(rows, ignore_conflicts=True)
+    return bool(missing)
 
 
-def _publish(document: Document) -> None:
+def _publish(document: Document, is_changed: bool) -> None:
     """Make this version the one that searches find, and drop the one before, at once."""
     with transaction.atomic():
         _update(document, state=Document.State.READY, live_version=document.version, heartbeat_at=None, claim=None)
         Chunk.objects.filter(document=document).exclude(version=document.version).delete()
-        move_corpus_version(document.project_id)
-    announce(document.project_id, document.id)
+        if is_changed or document.live_version != document.version:
+            move_corpus_version(document.project_id)
 
 
 def _give_up(document: Document, error: PolyAIError) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import unicodedata
+from math import ceil
 from pathlib import PurePath
 from uuid import UUID
 
@@ -40,7 +42,8 @@ def upload(*, project: Project, name: str, file: File[bytes], user: User | None 
     if size == 0:
         raise UnreadableFile("The file is empty.")
     if size > settings.MAX_UPLOAD_MB * 1024 * 1024:
-        raise TooLong(f"The file has {size / 1024 / 1024:.0f} MB; {settings.MAX_UPLOAD_MB} MB is the limit here.")
+        megabytes = ceil(size / 1024 / 1024 * 10) / 10
+        raise TooLong(f"The file has {megabytes} MB; {settings.MAX_UPLOAD_MB} MB is the limit here.")
     digest = _sha256(file)
     with transaction.atomic():
         document, made = Document.objects.select_for_update().get_or_create(
@@ -69,11 +72,14 @@ def retry(document: Document) -> None:
 def delete(document: Document) -> None:
     """Remove a document, its chunks and its file. From this commit on no search and no cached answer shows it."""
     with transaction.atomic():
-        if document.live_version:
-            move_corpus_version(document.project_id)
-        _forget_file(document)
-        project_id, document_id = document.project_id, document.id
-        document.delete()
+        # Locked and read again: a worker may be adding chunks, or have published it, since the caller looked.
+        found = Document.objects.select_for_update().filter(id=document.id).first()
+        if found is None:
+            return
+        if found.live_version:
+            move_corpus_version(found.project_id)
+        project_id, document_id = found.project_id, found.id
+        found.delete()
         transaction.on_commit(lambda: announce(project_id, document_id))
 
 
@@ -94,6 +100,7 @@ def _forget_file(document: Document) -> None:
 
 def _checked_name(name: str) -> str:
     """A name fit to show: no folders above, no control characters, no direction overrides."""
+    name = unicodedata.normalize("NFC", name)
     shown = "".join(
         c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
     )
@@ -101,7 +108,8 @@ def _checked_name(name: str) -> str:
     if not shown:
         raise InvalidInput("The file has no name.")
     if len(shown) > NAME_LENGTH:
-        ending = PurePath(shown).suffix[:20]
+        # With a digest of the whole, so that two long names which begin alike stay two.
+        ending = f"~{hashlib.sha256(shown.encode()).hexdigest()[:8]}{PurePath(shown).suffix[:20]}"
         shown = shown[: NAME_LENGTH - len(ending)] + ending
     return shown
 

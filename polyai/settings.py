@@ -206,7 +206,13 @@ CHANNEL_LAYERS = {
 
 # --- Celery -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
-CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "polyai:celery:", "visibility_timeout": 3600}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "polyai:celery:",
+    "visibility_timeout": 3600,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL
 CELERY_TASK_ACKS_LATE = True

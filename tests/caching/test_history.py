@@ -38,9 +38,9 @@ class Conversation:
     async def say(self, count: int = 2) -> None:
         """As the pipeline does: stored in PostgreSQL, then pushed."""
         new = make_turns(count, len(self.turns))
-        first = not self.turns
+        after = self.turns[-1].id if self.turns else None
         self.turns += new
-        await history.push(self.id, new, first=first)
+        await history.push(self.id, new, after=after)
 
     async def rebuild(self) -> Sequence[Turn]:
         self.reads += 1
@@ -171,7 +171,7 @@ async def test_a_list_that_cannot_be_read_is_rebuilt(conversation: Conversation,
 @pytest.mark.parametrize("fields", ['"user", null', '7, "text"', '"user", ["text"]'])
 async def test_a_message_of_another_shape_is_not_shown_to_a_model(conversation: Conversation, fields: str) -> None:
     await conversation.say()
-    await async_redis().lset(conversation.name, 1, f'["{conversation.turns[0].id}", {fields}]')
+    await async_redis().lset(conversation.name, 1, f'["{conversation.turns[0].id}", {fields}, null]')
     assert await conversation.load() == conversation.turns
 
 

@@ -89,10 +89,15 @@ class Command(BaseCommand):
 
 def _files(paths: list[str]) -> Iterator[tuple[Path, str]]:
     """Files with the name each gets: itself for a file, its way below the folder for a folder's."""
+    used: set[str] = set()
     for given in map(Path, paths):
         if given.is_dir():
-            for path in sorted(given.rglob("*")):
-                if path.is_file() and path.suffix.lower() in PARSERS and not path.name.startswith("."):
-                    yield path, path.relative_to(given).as_posix()
+            below = [p for p in sorted(given.rglob("*")) if p.is_file() and p.suffix.lower() in PARSERS]
+            files = [(p, p.relative_to(given).as_posix()) for p in below if not p.name.startswith(".")]
         else:
-            yield given, given.name
+            files = [(given, given.name)]
+        for path, name in files:
+            # Another file of this run has that name: as the next version it would replace it.
+            name = name if name not in used else path.as_posix()
+            used.add(name)
+            yield path, name
