@@ -10,6 +10,8 @@ import redis
 import redis.asyncio
 from django.conf import settings
 from django_redis import get_redis_connection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from core.loops import PerLoop
 
@@ -26,6 +28,7 @@ def _connect() -> redis.asyncio.Redis:
         settings.REDIS_URL,
         socket_connect_timeout=settings.REDIS_TIMEOUT,
         socket_timeout=settings.REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),  # for a connection that Redis has closed; its own default waits 1.2 s in all
     )
 
 

@@ -9,9 +9,8 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -84,7 +83,6 @@ class DocumentAdmin(ModelAdmin):
     readonly_fields = (*[f for row in fields for f in (row if isinstance(row, tuple) else (row,))],)
     inlines = (ChunkInline,)
     actions = ("retry_selected",)
-    actions_detail = ("retry_one",)
     list_per_page = 50
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -110,15 +108,6 @@ class DocumentAdmin(ModelAdmin):
         for document in queryset:
             services.retry(document)
         self.message_user(request, f"{queryset.count()} queued again.")
-
-    @action(description="Try again", url_path="retry", permissions=["retry"])
-    def retry_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        document = self.get_object(request, object_id)
-        if document is None:
-            raise Http404
-        services.retry(document)
-        self.message_user(request, "Queued again.")
-        return redirect(reverse("admin:knowledge_document_change", args=[object_id]))
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

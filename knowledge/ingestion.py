@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -31,7 +31,7 @@ from knowledge.parsers import parse
 from knowledge.progress import announce
 from knowledge.selectors import STALLED_AFTER, UNFINISHED
 from knowledge.services import move_corpus_version
-from knowledge.spaces import get_or_create_space, text_to_embed
+from knowledge.spaces import check_dimensions, get_or_create_space, text_to_embed
 from providers.registry import get_embedder
 
 log = logging.getLogger(__name__)
@@ -112,8 +112,11 @@ def _heartbeat(document: Document) -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(HEARTBEAT):
-            Document.objects.filter(id=document.id, claim=document.claim).update(heartbeat_at=timezone.now())
-        connections.close_all()
+            try:
+                Document.objects.filter(id=document.id, claim=document.claim).update(heartbeat_at=timezone.now())
+            except (OperationalError, InterfaceError):
+                log.warning("document %s: no heartbeat, the database does not answer", document.id)
+            connections.close_all()
 
     thread = threading.Thread(target=beat, name=f"heartbeat-{document.id}", daemon=True)
     thread.start()
@@ -163,6 +166,7 @@ def _embed(document: Document) -> bool:
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
         vectors = embed_texts(embedder, [text_to_embed(document.name, chunk) for chunk in batch])
+        check_dimensions(space, vectors)
         rows = [
             ChunkEmbedding(chunk=chunk, space=space, project_id=document.project_id, embedding=vector)
             for chunk, vector in zip(batch, vectors, strict=True)

@@ -11,7 +11,7 @@ from pgvector.django import CosineDistance, VectorField
 from accounts.selectors import list_projects
 from accounts.types import Actor
 from knowledge.models import ChunkEmbedding
-from knowledge.spaces import find_space
+from knowledge.spaces import check_dimensions, find_space
 from knowledge.types import Passage
 from providers.types import Embedder, Vector
 
@@ -22,12 +22,14 @@ def retrieve(actor: Actor, project_id: UUID, embedder: Embedder, vector: Vector,
     """The `limit` chunks of a project with the largest cosine to `vector`, best first.
 
     Only what the actor may read, and of each document only the version that is live. `vector` has shape
-    (dimensions,) and length 1. The distance is written as the space's HNSW index has it, and the space's
-    id reaches the planner as a constant, so that its partial index serves the query.
+    (dimensions,) and length 1; another size raises ProviderRefused. The distance is written as the space's
+    HNSW index has it, and the space's id reaches the planner as a constant, so that its partial index serves
+    the query.
     """
     space = find_space(embedder)
     if space is None:
         return []
+    check_dimensions(space, vector)
     rows = (
         ChunkEmbedding.objects.filter(
             Exists(list_projects(actor).filter(id=project_id)),

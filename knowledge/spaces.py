@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db import connection, transaction
 
 from caching.embeddings import embed_texts
+from core.errors import ProviderRefused
 from knowledge.models import Chunk, EmbeddingSpace
-from providers.types import Embedder
+from providers.types import Embedder, Vector, Vectors
 
 PREPROCESSING = "name+headings/1"  # moves when text_to_embed does
 MAX_INDEXED_DIMENSIONS = 2000  # pgvector's limit for an index on `vector`
@@ -39,6 +40,15 @@ def get_or_create_space(embedder: Embedder) -> EmbeddingSpace:
         if made and dimensions <= MAX_INDEXED_DIMENSIONS:
             _create_index(space)
     return space
+
+
+def check_dimensions(space: EmbeddingSpace, vectors: Vectors | Vector) -> None:
+    """Raises ProviderRefused when the embedder has come to give vectors of another size under the same name."""
+    if vectors.shape[-1] != space.dimensions:
+        raise ProviderRefused(
+            f"The embedding model '{space.model}' gives {vectors.shape[-1]} numbers where it gave {space.dimensions} "
+            "before. Serve the old model again, or give the new one a name of its own (POLYAI_EMBEDDING_MODEL)."
+        )
 
 
 def _create_index(space: EmbeddingSpace) -> None:

@@ -74,6 +74,7 @@ class BadRequest(Exception):
 
 
 class Embeddings(AsyncHttpConsumer):
+    channel_layer_alias = "none"  # with one, every request would first subscribe to something in Redis
     lanes: tuple[Lane, Lane]  # set by application()
 
     async def handle(self, body: bytes) -> None:
@@ -116,6 +117,8 @@ class Embeddings(AsyncHttpConsumer):
 
 
 class Health(AsyncHttpConsumer):
+    channel_layer_alias = "none"
+
     async def handle(self, body: bytes) -> None:
         headers = [(b"Content-Type", b"application/json")]
         answer = {"status": "ok", "model": NAME, "dimensions": DIMENSIONS}

@@ -9,6 +9,7 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from chat.models import Message
@@ -200,4 +201,18 @@ async def test_the_run_is_forgotten_when_it_ends(cast: Cast, document: None, ups
     await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
     await receive_until(socket, "answer_completed")
     await eventually(lambda: not runs._runs)
+    await socket.disconnect()
+
+
+async def test_one_can_still_ask_while_redis_is_away(cast: Cast, document: None, settings: Settings) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [settings.REDIS_URL]},
+        }
+    }
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    assert "30 days" in (await receive_until(socket, "answer_completed", "answer_failed"))[-1]["text"]
     await socket.disconnect()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,19 +103,11 @@ def test_a_project_deleted_in_the_admin_takes_its_documents_and_their_files_with
     assert [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()] == [b"The secret is 42."]
 
 
-def test_failed_documents_are_queued_again_together_or_alone(cast: Cast, curator: Client) -> None:
+def test_failed_documents_are_queued_again_together(cast: Cast, curator: Client) -> None:
     documents = [add_document(cast.project, b"broken\x00", f"{number}.md") for number in range(2)]
     body = {"action": "retry_selected", "_selected_action": [str(document.id) for document in documents]}
     assert "2 queued again." in curator.post(ADMIN, body, follow=True).content.decode()
     assert set(Document.objects.values_list("state", flat=True)) == {"queued"}
-    Document.objects.update(state="failed")
-    assert "Queued again." in curator.get(f"{ADMIN}{documents[0].id}/retry/", follow=True).content.decode()
-    assert set(Document.objects.values_list("state", flat=True)) == {"queued", "failed"}
-
-
-@pytest.mark.parametrize("identity", [str(uuid.UUID(int=1)), "nonsense"], ids=["gone", "nonsense"])
-def test_trying_again_what_is_gone_is_no_server_error(cast: Cast, curator: Client, identity: str) -> None:
-    assert curator.get(f"{ADMIN}{identity}/retry/").status_code in (302, 404)
 
 
 def test_staff_without_rights_can_see_and_change_nothing(cast: Cast) -> None:
@@ -124,7 +115,6 @@ def test_staff_without_rights_can_see_and_change_nothing(cast: Cast) -> None:
     browser = staff()
     for address in (ADMIN, f"{ADMIN}add/", f"{ADMIN}{document.id}/change/", f"{ADMIN}{document.id}/delete/"):
         assert browser.get(address).status_code == 403, address
-    assert browser.get(f"{ADMIN}{document.id}/retry/").status_code == 403
     assert Document.objects.get().state == "failed"
 
 
@@ -133,7 +123,6 @@ def test_staff_who_may_only_look_cannot_try_again(cast: Cast) -> None:
     browser = staff("view_document", "view_chunk")
     assert browser.get(f"{ADMIN}{document.id}/change/").status_code == 200
     browser.post(ADMIN, {"action": "retry_selected", "_selected_action": [str(document.id)]})
-    browser.get(f"{ADMIN}{document.id}/retry/")
     assert Document.objects.get().state == "failed"
 
 

@@ -9,12 +9,13 @@ from django.db import connection
 from pytest_django import Settings
 
 from core.database import release
-from core.errors import ProviderError
+from core.errors import ProviderError, ProviderRefused
 from knowledge.models import Chunk, EmbeddingSpace
+from knowledge.retrieval import retrieve
 from knowledge.spaces import PREPROCESSING, find_space, get_or_create_space, text_to_embed
 from providers.registry import get_embedder
 from tests.caching.conftest import forget_embedder
-from tests.caching.embedder import EmbedderServer
+from tests.caching.embedder import EmbedderServer, vector_of
 from tests.conftest import Cast, add_document
 from tests.knowledge.conftest import found
 
@@ -100,3 +101,13 @@ def test_a_chunk_is_embedded_under_its_name_and_headings() -> None:
     chunk = Chunk(text="Run it.", metadata={"heading_path": ["Install", "Linux"]})
     assert text_to_embed("guide.md", chunk) == "guide.md\nInstall › Linux\nRun it."
     assert text_to_embed("guide.md", Chunk(text="Run it.")) == "guide.md\n\nRun it."
+
+
+def test_an_embedder_that_changes_its_size_is_refused_with_the_way_out(cast: Cast, embedder: EmbedderServer) -> None:
+    add_document(cast.project)
+    embedder.dimensions = 16
+    document = add_document(cast.project, "Another size.", "other.md")
+    assert document.state == "failed"
+    assert "gives 16 numbers where it gave 8 before" in document.error
+    with pytest.raises(ProviderRefused, match="POLYAI_EMBEDDING_MODEL"):
+        retrieve(cast.actor(cast.alice), cast.project.id, get_embedder(), vector_of("x", 16))
