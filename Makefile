@@ -23,7 +23,6 @@ lint: setup-dev
 	$(bin)/mypy .
 
 check: lint test
-	$(bin)/python manage.py makemigrations --check --dry-run
 
 bench: setup-dev
 	$(bin)/python -m bench $(ARGS)

@@ -146,3 +146,23 @@ def application() -> URLRouter:
     model = MiniLM()
     Embeddings.lanes = (Lane(model), Lane(model, is_bulk=True))
     return URLRouter([path("v1/embeddings", Embeddings.as_asgi()), path("health", Health.as_asgi())])
+
+
+def serve(host: str = "", port: int = 0) -> None:
+    """Serve until a signal ends it: at HOST:PORT, or on the product's unix socket when no port is given."""
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+    from django.conf import settings
+
+    if port:
+        where = build_endpoint_description_strings(host=host, port=port)
+    else:
+        socket = settings.EMBEDDING_SOCKET
+        socket.parent.mkdir(parents=True, exist_ok=True)
+        socket.unlink(missing_ok=True)  # a killed server leaves its own behind
+        where = [f"unix:{socket}:mode=600"]
+    Server(application(), endpoints=where).run()
+
+
+if __name__ == "__main__":
+    serve()  # what the local stack runs: without Django's apps, which `manage.py serve_embeddings` loads, 35 MB less

@@ -187,7 +187,7 @@ def embeddings() -> Part:
     async def is_ready() -> bool:
         return await _answers("http://embeddings/health", httpx2.AsyncHTTPTransport(uds=str(settings.EMBEDDING_SOCKET)))
 
-    return Part(name="embeddings", argv=[sys.executable, MANAGE, "serve_embeddings"], is_ready=is_ready)
+    return Part(name="embeddings", argv=[sys.executable, "-m", "providers.embedding_server"], is_ready=is_ready)
 
 
 def prepare() -> Part:

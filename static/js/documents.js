@@ -19,7 +19,6 @@ function showRow({ id, html }) {
     return;
   }
   const row = fromHtml(html);
-  row.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach((input) => { input.value = csrfToken(); });
   if (!old) {
     document.querySelector("[data-empty]")?.remove();
     list.prepend(row);
@@ -105,7 +104,8 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   document.activeElement?.blur();
   const response = await fetch(event.target.action, {
-    method: "POST", body: new FormData(event.target), redirect: "manual",
+    // Rows that came over the socket have no token of their own.
+    method: "POST", headers: { "X-CSRFToken": csrfToken() }, redirect: "manual",
   });
   if (response.type !== "opaqueredirect") problem("That did not work. Reload the page and try again.");
 });

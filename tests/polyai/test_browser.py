@@ -132,6 +132,25 @@ def test_the_main_job_end_to_end(page: Page, tmp_path: Path, upstream_server: Up
     assert problems == []
 
 
+def test_files_can_be_dropped_on_the_page(page: Page) -> None:
+    page.goto("/projects/support/documents/")
+    page.evaluate(
+        """() => {
+            const files = new DataTransfer();
+            for (const name of ["north.txt", "south.txt"]) {
+                files.items.add(new File([`The ${name} office opens at nine.`], name));
+            }
+            document.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
+        }"""
+    )
+    for name in ("north.txt", "south.txt"):
+        expect(page.locator("article.document", has_text=name).locator(".badge")).to_have_text("Ready")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator("article.document", has_text="north.txt").get_by_role("button", name="Delete").click()
+    expect(page.locator("article.document", has_text="north.txt")).to_have_count(0)
+    expect(page.locator("article.document", has_text="south.txt")).to_have_count(1)
+
+
 def test_stop_keeps_what_had_come(page: Page, upstream_server: Upstream) -> None:
     page.goto("/?project=support")
     upstream_server.enqueue("one two three four five six seven eight nine ten", delay=0.3)

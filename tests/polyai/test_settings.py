@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import override_settings
 
 from polyai.checks import check_settings
@@ -67,3 +68,7 @@ def test_light_paths_never_import_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_change_of_a_model_has_its_migration(db: None) -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)

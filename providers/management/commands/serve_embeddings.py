@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from daphne.endpoints import build_endpoint_description_strings
-from daphne.server import Server
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -20,16 +17,9 @@ class Command(BaseCommand):
         parser.add_argument("--bind", metavar="HOST:PORT", help=f"default: the unix socket {settings.EMBEDDING_SOCKET}")
 
     def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's signature
-        from providers.embedding_server import application
+        from providers.embedding_server import serve
 
-        if options["bind"]:
-            host, _, port = options["bind"].rpartition(":")
-            if not port.isdigit():
-                raise CommandError("--bind takes HOST:PORT, for example 127.0.0.1:9000")
-            where = build_endpoint_description_strings(host=host or "127.0.0.1", port=int(port))
-        else:
-            socket = Path(settings.EMBEDDING_SOCKET)
-            socket.parent.mkdir(parents=True, exist_ok=True)
-            socket.unlink(missing_ok=True)  # a killed server leaves its own behind
-            where = [f"unix:{socket}:mode=600"]
-        Server(application(), endpoints=where, signal_handlers=True).run()
+        host, _, port = (options["bind"] or "").rpartition(":")
+        if options["bind"] and not port.isdigit():
+            raise CommandError("--bind takes HOST:PORT, for example 127.0.0.1:9000")
+        serve(host or "127.0.0.1", int(port or 0))
