@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
+from polyai import theme
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 if dotenv := os.environ.get("POLYAI_ENV_FILE", str(BASE_DIR / ".env")):
@@ -274,29 +276,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Admin --------------------------------------------------------------------------------------
-UNFOLD = {
-    "SITE_TITLE": "PolyAI",
-    "SITE_HEADER": "PolyAI",
-    "SITE_SYMBOL": "quick_reference_all",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": True,
-    "COLORS": {
-        "primary": {
-            "50": "240 250 248",
-            "100": "217 241 237",
-            "200": "178 226 219",
-            "300": "127 203 193",
-            "400": "67 173 161",
-            "500": "30 143 131",
-            "600": "15 111 102",
-            "700": "14 92 85",
-            "800": "15 74 69",
-            "900": "16 62 58",
-            "950": "4 37 34",
-        },
-    },
-    "SIDEBAR": {"show_search": True, "show_all_applications": False},
-}
+UNFOLD = theme.UNFOLD
 
 # --- Logs ---------------------------------------------------------------------------------------
 LOGGING = {
