@@ -97,7 +97,7 @@ class Project(models.Model):
 class Role(models.TextChoices):
     VIEWER = "viewer", "Viewer: reads and asks"
     EDITOR = "editor", "Editor: adds and deletes documents too"
-    OWNER = "owner", "Owner: manages members and settings too"
+    OWNER = "owner", "Owner"
 
 
 class Membership(models.Model):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from caching.types import Turn, typed
-from core.redis import async_redis, or_default
+from core.redis import RedisError, async_redis, or_default, sync_redis
 
 log = logging.getLogger(__name__)
 KEPT = 20  # messages
@@ -49,6 +49,14 @@ async def push(conversation_id: UUID, turns: Sequence[Turn], *, after: UUID | No
     pipeline.ltrim(_name(conversation_id), 0, KEPT - 1)
     pipeline.expire(_name(conversation_id), LIFE)
     await or_default(pipeline.execute(), None, "history write")
+
+
+def forget(conversation_id: UUID) -> None:
+    """For a conversation that is deleted; when Redis is away, its list expires by itself."""
+    try:
+        sync_redis().delete(_name(conversation_id))
+    except (RedisError, OSError) as error:
+        log.warning("redis: history was not deleted (%s); it expires", type(error).__name__)
 
 
 async def _replace(conversation_id: UUID, turns: Sequence[Turn]) -> None:

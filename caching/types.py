@@ -30,7 +30,7 @@ class Scope:
     """The walls of a cached answer: nothing is ever served across one of them."""
 
     project_id: UUID
-    model: str  # as configured; with a cascade, all of it in order
+    model: str  # the identity of the one configured; with a cascade, all of it in order
     prompt_version: str
     embedding: str  # the embedder's identity
     language: str  # of the interface, where the prompt depends on it

@@ -43,7 +43,7 @@ class MessageInline(StackedInline):
 @admin.register(Conversation)
 class ConversationAdmin(ModelAdmin):
     list_display = ("title", "project", "asker", "created_at", "updated_at")
-    list_filter = ("project",)
+    list_filter = ("project", "origin")
     search_fields = ("title", "messages__content", "user__email")
     readonly_fields = ("title", "project", "user", "created_at", "updated_at")
     fields = ("title", ("project", "user"), ("created_at", "updated_at"))

@@ -46,6 +46,8 @@ class AskResponse(serializers.Serializer[None]):
     sources = SourceBody(many=True)
     cache = CacheBody()
     model = serializers.CharField(help_text="The model that wrote it; `extractive` quotes and does not write.")
+    finish_reason = serializers.CharField(help_text="`stop` for an answer that is whole.")
+    conversation = serializers.UUIDField(help_text="Send it with the next question to go on.")
     usage = serializers.DictField(child=serializers.IntegerField())
     stages = serializers.DictField(child=serializers.FloatField(), help_text="Milliseconds each.")
 
@@ -67,6 +69,8 @@ def completed_body(event: AnswerCompleted) -> dict[str, object]:
         ],
         "cache": {"status": event.cache.status, "similarity": event.cache.similarity, "age": event.cache.age},
         "model": event.model,
+        "finish_reason": event.finish_reason,
+        "conversation": str(event.conversation_id),
         "usage": {"prompt_tokens": event.prompt_tokens, "completion_tokens": event.completion_tokens},
         "stages": {stage.stage: stage.milliseconds for stage in event.stages},
     }
@@ -91,6 +95,7 @@ class AskView(APIView):
             project=fields["project"],
             text=fields["question"],
             conversation_id=fields.get("conversation") or uuid.uuid4(),
+            origin="api",
             fresh=fields["fresh"] or "no-cache" in request.headers.get("Cache-Control", ""),
         )
         release()  # nothing is held while the model writes

@@ -15,7 +15,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from channels.auth import get_user
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.sessions.backends.db import SessionStore
 from django.template.loader import render_to_string
 
 from accounts.types import Actor
@@ -26,6 +28,7 @@ from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Event, Ques
 from core.errors import InvalidInput, PolyAIError
 
 log = logging.getLogger(__name__)
+LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
@@ -34,7 +37,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         user = self.scope["user"]
         if not user.is_authenticated:
-            await self.close(code=4401)
+            await self.accept()  # only an accepted socket can tell the page why it closes
+            await self.close(code=LOGGED_OUT)
             return
         self.actor = Actor(user_id=user.pk)
         self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
@@ -50,10 +54,18 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             message = _parse(text_data)
             if message["type"] == "stop":
                 runs.stop(self.actor, self.conversation_id)
-            else:
+            elif await self._is_logged_in():
                 self._ask(message)
+            else:
+                await self.close(code=LOGGED_OUT)
         except PolyAIError as error:
             await self._send({"type": "refused", "code": error.code, "message": error.message})
+
+    async def _is_logged_in(self) -> bool:
+        """Whether the session still is what it was: a socket outlives a log-out, a password change, a dismissal."""
+        session = SessionStore(self.scope["session"].session_key)
+        user = await get_user({"session": session})
+        return bool(user.is_authenticated and user.pk == self.actor.user_id)
 
     def _ask(self, message: dict[str, Any]) -> None:  # Any: what a client sent, checked by _parse
         if runs.is_running(self.actor, self.conversation_id):
@@ -108,8 +120,8 @@ def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
     """A client's message. Raises InvalidInput."""
     try:
         message = json.loads(text or "")
-    except ValueError as error:
-        raise InvalidInput("A message must be JSON.") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("A message must be JSON, and not nested without end.") from error
     if not isinstance(message, dict) or message.get("type") not in ("ask", "stop"):
         raise InvalidInput("A message must be a JSON object whose 'type' is 'ask' or 'stop'.")
     if message["type"] == "ask" and not all(isinstance(message.get(field), str) for field in ("text", "project")):
@@ -121,6 +133,7 @@ def _facts_html(event: AnswerCompleted) -> str:
     """The line under an answer, by the same template that the page uses."""
     message = {
         "cache": asdict(event.cache),
+        "finish_reason": event.finish_reason,
         "model": event.model,
         "is_extractive": event.is_extractive,
         "stages": {stage.stage: stage.milliseconds for stage in event.stages},

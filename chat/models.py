@@ -15,7 +15,13 @@ from accounts.models import Project
 class Conversation(models.Model):
     """One person's talk within one project. Without a user it is the operator's, from the terminal."""
 
+    class Origin(models.TextChoices):
+        WEB = "web", "The chat page"
+        API = "api", "A program"
+        TERMINAL = "terminal", "The terminal"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.WEB)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="conversations")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations"
@@ -27,6 +33,9 @@ class Conversation(models.Model):
     class Meta:
         ordering = ["-updated_at"]
         indexes = [models.Index(fields=["user", "-updated_at"], name="conversation_newest_of_user")]
+        constraints = [
+            models.CheckConstraint(condition=Q(origin__in=["web", "api", "terminal"]), name="conversation_origin_known")
+        ]
 
     def __str__(self) -> str:
         return self.title

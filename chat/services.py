@@ -8,14 +8,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from caching import history
 from caching.types import Source
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
 from core.errors import InvalidInput
+
+SAVE_EVERY = 3.0  # seconds: what a killed server loses of an answer at most
+ABANDONED_AFTER = timedelta(seconds=20)  # without a sign of life
 
 
 def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None) -> None:
@@ -45,6 +48,7 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
                     project_id=start.project_id,
                     user_id=question.actor.user_id,
                     title=start.title,
+                    origin=question.origin,
                 )
             else:
                 Conversation.objects.filter(id=start.conversation_id).update(updated_at=now)
@@ -83,12 +87,14 @@ def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each
 
 def interrupt_abandoned() -> int:
     """Mark answers whose server stopped in the middle; their text stays. How many there were."""
-    silent = timezone.now() - timedelta(seconds=settings.CHAT_TIMEOUT + 60)
+    silent = timezone.now() - ABANDONED_AFTER
     abandoned = Message.objects.filter(status=Message.Status.STREAMING, updated_at__lt=silent)
     return abandoned.update(status=Message.Status.INTERRUPTED, updated_at=timezone.now())
 
 
 def delete_conversation(conversation: Conversation) -> None:
+    """Delete a conversation with its messages, and what Redis remembers of it."""
+    history.forget(conversation.id)
     conversation.delete()
 
 

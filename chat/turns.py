@@ -31,12 +31,11 @@ from chat.types import (
     TurnStart,
 )
 from core.database import in_db
-from core.errors import PolyAIError
+from core.errors import PolyAIError, ProviderError
 from knowledge.types import Passage
 from providers.types import ChatModel, ChatRequest, Completion, Embedder
 
 log = logging.getLogger(__name__)
-SAVE_EVERY = 2.0  # seconds: what a killed server loses of an answer at most
 
 
 class RunningTurn:
@@ -46,6 +45,7 @@ class RunningTurn:
         self.question, self.start = question, start
         self.is_open = True
         self._storing: asyncio.Future[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
         self.sources: tuple[Source, ...] = ()
         self._model, self._embedder = model, embedder
         self._parts: list[str] = []
@@ -78,6 +78,7 @@ class RunningTurn:
         with self.stage("store"):
             self._storing = asyncio.ensure_future(in_db(services.store_turn)(self.question, self.start))
             await asyncio.shield(self._storing)  # cancelled or not, it is stored once and whole
+        self._saving = asyncio.create_task(self._save_now_and_then())
         return self.started
 
     async def load_history(self) -> tuple[Turn, ...]:
@@ -90,7 +91,7 @@ class RunningTurn:
         """The cache key of this question after `before`, within this turn's scope."""
         scope = Scope(
             project_id=self.start.project_id,
-            model=self._model.name,
+            model=self._model.identity,
             prompt_version=VERSION,
             embedding=self._embedder.identity,
             language="",
@@ -117,37 +118,49 @@ class RunningTurn:
         return SourcesFound(sources=self.sources)
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[TextDelta, None]:
-        """The model's words as they come; what has come is stored every two seconds."""
-        began = saved = time.perf_counter()
-        async with aclosing(self._model.stream(request)) as stream:
-            async for item in stream:
-                if isinstance(item, Completion):
-                    self._completion = item
-                    continue
-                if not self._parts:
-                    self._time("first token", began)
-                self._parts.append(item.text)
-                yield TextDelta(text=item.text)
-                if time.perf_counter() - saved > SAVE_EVERY:
-                    saved = time.perf_counter()
-                    await in_db(services.save_partial)(self.start.answer_id, self.text)
-        self._time("generate", began)
+        """The model's words as they come."""
+        began = time.perf_counter()
+        try:
+            async with aclosing(self._model.stream(request)) as stream:
+                async for item in stream:
+                    if isinstance(item, Completion):
+                        self._completion = item
+                        continue
+                    if not self._parts:
+                        self._time("first token", began)
+                    self._parts.append(item.text)
+                    yield TextDelta(text=item.text)
+        finally:
+            self._time("generate", began)
+
+    async def _save_now_and_then(self) -> None:
+        """Keep what has come, and show that somebody still writes, until the turn ends."""
+        while True:
+            await asyncio.sleep(services.SAVE_EVERY)
+            try:
+                await in_db(services.save_partial)(self.start.answer_id, self.text)
+            except PolyAIError as problem:
+                log.warning("answer %s: nothing saved (%s)", self.start.answer_id, problem.message)
 
     async def complete(self, key: str) -> AnswerCompleted:
         """Store the answer, remember it in the history, and in the cache if it is good enough."""
         text, cache, completion = self.text, self._cache_facts(), self._completion
+        if not text:
+            raise ProviderError(f"The language model '{self._model.name}' gave an empty answer. Ask again.")
         with self.stage("finish"):
             await self._end(Message.Status.COMPLETE, text, cache=cache)
             await self._remember(text)
             if self._is_admissible(text):
                 await exact.store(key, self._cacheable(text))
         return AnswerCompleted(
+            conversation_id=self.start.conversation_id,
             answer_id=self.start.answer_id,
             text=text,
             sources=self.sources,
             model=completion.model,
             is_extractive=self._model.is_extractive,
             cache=cache,
+            finish_reason=completion.finish_reason,
             prompt_tokens=completion.usage.prompt_tokens,
             completion_tokens=completion.usage.completion_tokens,
             stages=tuple(StageTimed(stage=name, milliseconds=ms) for name, ms in self._stages.items()),
@@ -178,6 +191,8 @@ class RunningTurn:
         self, status: Message.Status, text: str, *, error: str = "", cache: CacheFacts | None = None
     ) -> None:
         self.is_open = False
+        if self._saving is not None:
+            self._saving.cancel()
         end = TurnEnd(
             answer_id=self.start.answer_id,
             status=status,

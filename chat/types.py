@@ -21,6 +21,7 @@ class Question:
     text: str
     conversation_id: UUID
     fresh: bool = False
+    origin: str = "web"  # a Conversation.Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +62,14 @@ class StageTimed:
 class AnswerCompleted:
     """`text` is the whole answer as it was stored: every number in it has a source."""
 
+    conversation_id: UUID
     answer_id: UUID
     text: str
     sources: tuple[Source, ...]
     model: str
     is_extractive: bool
     cache: CacheFacts
+    finish_reason: str  # `stop` for an answer that is whole
     prompt_tokens: int
     completion_tokens: int
     stages: tuple[StageTimed, ...]

@@ -17,8 +17,8 @@ from accounts.authentication import actor_of
 from accounts.models import Role
 from accounts.selectors import get_role, list_projects
 from accounts.types import Actor
-from chat import services
-from chat.models import Message
+from chat import runs, services
+from chat.models import Conversation, Message
 from chat.pipeline import answer
 from chat.rendering import render as render_markdown
 from chat.selectors import get_conversation, list_conversations, list_messages
@@ -110,7 +110,10 @@ def ask(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    services.delete_conversation(get_conversation(actor_of(request), conversation_id))
+    actor = actor_of(request)
+    found = get_conversation(actor, conversation_id)
+    runs.stop(actor, conversation_id)
+    services.delete_conversation(found)
     return redirect("home")
 
 
@@ -126,7 +129,7 @@ def _frame(actor: Actor) -> dict[str, object]:
     """What every chat page has around its conversation."""
     return {
         "projects": list_projects(actor),
-        "conversations": list_conversations(actor)[:LISTED],
+        "conversations": list_conversations(actor).filter(origin=Conversation.Origin.WEB)[:LISTED],
         "is_extractive": get_chat_model().is_extractive,
         "room": "chat",
     }

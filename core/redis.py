@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Coroutine
 from typing import TypeVar
 
 import redis
@@ -20,6 +21,8 @@ D = TypeVar("D")
 log = logging.getLogger(__name__)
 
 PREFIX = "polyai:"
+PAUSE = 5.0  # seconds for which a Redis that did not answer in time is not asked again: a turn asks five times
+_away_until = 0.0
 RedisError = redis.RedisError
 
 
@@ -47,8 +50,15 @@ async def or_default(call: Awaitable[T], default: D, what: str) -> T | D:
 
     What Redis holds may be lost, so losing Redis must cost time and never an answer.
     """
+    global _away_until
+    if time.monotonic() < _away_until:
+        if isinstance(call, Coroutine):
+            call.close()
+        return default
     try:
         return await call
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("redis: %s failed (%s); going on without it", what, type(error).__name__)
+        if isinstance(error, TimeoutError | redis.TimeoutError):
+            _away_until = time.monotonic() + PAUSE
         return default

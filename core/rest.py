@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException, NotFound, PermissionDenied, 
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as default_handler
 
-from core.errors import PolyAIError, StoreUnavailable
+from core.errors import InvalidInput, PolyAIError, StoreUnavailable
 
 
 class ErrorDetail(serializers.Serializer[None]):
@@ -34,6 +34,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """What a view raised, as `{"error": …}`; None, for Django's own page and log, for what nobody foresaw."""
     if isinstance(error, OperationalError | InterfaceError):
         error = StoreUnavailable("The database does not answer. Try again in a moment.")
+    if isinstance(error, RecursionError):
+        error = InvalidInput("The body is nested too deeply.")
     if isinstance(error, PolyAIError):
         return error_response(error.code, error.message, error.status)
     response = default_handler(error, context)

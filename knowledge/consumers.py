@@ -22,12 +22,14 @@ class DocumentsConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         user = self.scope["user"]
         if not user.is_authenticated:
+            await self.accept()  # only an accepted socket can tell the page why it closes
             await self.close(code=4401)
             return
         self.actor = Actor(user_id=user.pk)
         try:
             self.project = await in_db(get_project)(self.actor, self.scope["url_route"]["kwargs"]["slug"])
         except PolyAIError:
+            await self.accept()
             await self.close(code=4404)
             return
         self.group = group_name(self.project.id)

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -16,9 +17,12 @@ from accounts.models import Project, Role, User
 from accounts.selectors import get_project, get_role
 from core.errors import NotFound, PolyAIError
 from knowledge import services
-from knowledge.models import Document
+from knowledge.models import Chunk, Document
 from knowledge.parsers import PARSERS
 from knowledge.selectors import get_document, list_documents, list_live_chunks
+
+SHOWN_CHUNKS = 200  # on a document's page
+BEFORE_TARGET = 10
 
 
 @require_GET
@@ -70,14 +74,32 @@ def _upload_one(project: Project, user: User, file: UploadedFile[bytes]) -> dict
 def document(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     found = _document(request, slug, document_id)
     actor = actor_of(request)
+    chunks = list_live_chunks(found)
+    count = chunks.count()
+    first = _first_shown(request, chunks)
     context = {
+        "count": count,
+        "earlier": max(0, first - SHOWN_CHUNKS) if first else None,
+        "later": first + SHOWN_CHUNKS if first + SHOWN_CHUNKS < count else None,
         "document": found,
         "project": found.project,
         "room": "documents",
         "role": get_role(actor, found.project),
-        "chunks": list_live_chunks(found)[:1000],
+        "chunks": chunks[first : first + SHOWN_CHUNKS],
     }
     return render(request, "knowledge/document.html", context)
+
+
+def _first_shown(request: HttpRequest, chunks: QuerySet[Chunk]) -> int:
+    """The place of the first chunk to show: as `?from=` says, or a little before the one that `?chunk=` names."""
+    wanted, start = request.GET.get("chunk", ""), request.GET.get("from", "")
+    try:
+        position = chunks.filter(id=UUID(wanted)).values_list("position", flat=True).first() if wanted else None
+    except ValueError:
+        position = None
+    if position is not None:
+        return max(0, position - BEFORE_TARGET)
+    return int(start) if start.isdecimal() and len(start) < 10 else 0
 
 
 @require_GET

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 
 from celery import Celery, shared_task
-from celery.signals import heartbeat_sent, setup_logging
+from celery.signals import heartbeat_sent, setup_logging, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyai.settings")
 
@@ -19,6 +20,7 @@ beat = Celery("polyai-beat", fixups=[], set_as_current=False)
 beat.config_from_object("django.conf:settings", namespace="CELERY")
 
 LIFE = 60  # seconds
+MAX_ADDRESS_SPACE = 3 * 1024**3  # bytes
 
 
 def sign_of_life(part: str) -> str:
@@ -35,6 +37,12 @@ def tell_that_worker_lives(**_: object) -> None:
     from core.redis import sync_redis
 
     sync_redis().set(sign_of_life("worker"), socket.gethostname(), ex=LIFE)
+
+
+@worker_process_init.connect
+def limit_memory(**_: object) -> None:
+    """A file that wants more fails by itself ("too much memory") and takes neither the worker nor the machine along."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE, MAX_ADDRESS_SPACE))
 
 
 @shared_task

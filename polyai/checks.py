@@ -12,24 +12,16 @@ from django.core.checks import CheckMessage, Error, register
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:  # Any: Django's signature
     problems: list[CheckMessage] = []
-    if settings.SIGNUP not in ("open", "approval", "closed"):
-        hint = "Set it to open, approval or closed."
-        problems.append(Error(f"POLYAI_SIGNUP is '{settings.SIGNUP}'.", hint=hint, id="polyai.E001"))
-    if not 1 <= settings.PORT <= 65535:
-        problems.append(Error(f"PORT is {settings.PORT}.", hint="Set it to 1 … 65535.", id="polyai.E002"))
     public = urlsplit(settings.PUBLIC_URL)
     if public.scheme not in ("http", "https") or not public.hostname:
         hint = "Set it to the address that people type, for example https://polyai.example.org"
-        problems.append(Error(f"POLYAI_PUBLIC_URL is '{settings.PUBLIC_URL}'.", hint=hint, id="polyai.E003"))
+        problems.append(Error(f"POLYAI_PUBLIC_URL is '{settings.PUBLIC_URL}'.", hint=hint, id="polyai.E001"))
     if settings.EMBEDDING_BASE_URL and not settings.EMBEDDING_MODEL:
         hint = "Set POLYAI_EMBEDDING_MODEL to a model that this address serves."
-        problems.append(Error("POLYAI_EMBEDDING_BASE_URL is set without a model.", hint=hint, id="polyai.E004"))
+        problems.append(Error("POLYAI_EMBEDDING_BASE_URL is set without a model.", hint=hint, id="polyai.E002"))
     if settings.EMBEDDINGS_ARE_LOCAL and settings.EMBEDDING_MODEL != "all-MiniLM-L6-v2":
         hint = "Set POLYAI_EMBEDDING_BASE_URL to the endpoint that serves it, or unset POLYAI_EMBEDDING_MODEL."
         problems.append(
-            Error(f"'{settings.EMBEDDING_MODEL}' is not the bundled embedder.", hint=hint, id="polyai.E005")
+            Error(f"'{settings.EMBEDDING_MODEL}' is not the bundled embedder.", hint=hint, id="polyai.E003")
         )
-    if "postgresql" not in settings.DATABASES["default"]["ENGINE"]:
-        hint = "Set DATABASE_URL to postgres://user:password@host:5432/name; PolyAI needs pgvector."
-        problems.append(Error("DATABASE_URL is not PostgreSQL's.", hint=hint, id="polyai.E006"))
     return problems

@@ -18,6 +18,12 @@ TITLES: dict[type[PolyAIError], str] = {
 }
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form from before a log-in or log-out in another tab."""
+    message = "You have logged in or out since this form was opened. Go back, reload the page and try again."
+    return render(request, "error.html", {"title": "This form is too old", "message": message}, status=403)
+
+
 class ErrorPages:
     """Shows a PolyAIError that a page raised, with its own status; PostgreSQL gone is one of them."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from environs import Env, EnvError
+from environs import Env, EnvError, validate
 
 from polyai import theme
 
@@ -25,26 +25,32 @@ env = Env()
 if dotenv := os.environ.get("POLYAI_ENV_FILE", str(BASE_DIR / ".env")):
     env.read_env(dotenv, recurse=False)
 
+LEVELS = validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
+LONG_ENOUGH = validate.Regexp(r"(.{32,})?$", error="has fewer than 32 characters")
+HTTP_ADDRESS = validate.Regexp(r"(https?://[^/\s]+.*)?$", error="is no http:// or https:// address")
+
 # --- From the environment -----------------------------------------------------------------------
 try:
-    PORT = env.int("PORT", 8000)
+    PORT = env.int("PORT", 8000, validate=validate.Range(1, 65535))
     BIND = env.str("POLYAI_BIND", "127.0.0.1")
     HOME = Path(env.str("POLYAI_HOME", "") or BASE_DIR / "var").absolute()
     PUBLIC_URL = env.str("POLYAI_PUBLIC_URL", "").rstrip("/") or f"http://localhost:{PORT}"
-    SIGNUP = env.str("POLYAI_SIGNUP", "approval")
-    DATABASE_URL = env.str("DATABASE_URL", "")
-    USER_REDIS_URL = env.str("REDIS_URL", "")
+    SIGNUP = env.str("POLYAI_SIGNUP", "approval", validate=validate.OneOf(["open", "approval", "closed"]))
+    DATABASE_URL = env.str("DATABASE_URL", "", validate=validate.Regexp(r"(postgres(ql)?://.+)?$"))
+    USER_REDIS_URL = env.str("REDIS_URL", "", validate=validate.Regexp(r"((rediss?|unix)://.+)?$"))
     OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
-    OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "") or env.str("OPENAI_API_BASE_URL", "")
+    OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "", validate=HTTP_ADDRESS) or env.str(
+        "OPENAI_API_BASE_URL", "", validate=HTTP_ADDRESS
+    )
     CHAT_MODEL = env.str("POLYAI_CHAT_MODEL", "gpt-4o-mini")
-    CHAT_TIMEOUT = env.float("POLYAI_CHAT_TIMEOUT", 60.0)
-    EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "")
+    CHAT_TIMEOUT = env.float("POLYAI_CHAT_TIMEOUT", 60.0, validate=validate.Range(1, 3600))
+    EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "", validate=HTTP_ADDRESS)
     EMBEDDING_API_KEY = env.str("POLYAI_EMBEDDING_API_KEY", "") or OPENAI_API_KEY
     EMBEDDING_MODEL = env.str("POLYAI_EMBEDDING_MODEL", "")
-    MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50)
-    LOG_LEVEL = env.str("POLYAI_LOG_LEVEL", "INFO").upper()
+    MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50, validate=validate.Range(1))
+    LOG_LEVEL = env.str("POLYAI_LOG_LEVEL", "INFO", validate=LEVELS)
     DEBUG = env.bool("POLYAI_DEBUG", False)
-    SECRET_KEY = env.str("POLYAI_SECRET_KEY", "")
+    SECRET_KEY = env.str("POLYAI_SECRET_KEY", "", validate=LONG_ENOUGH)
 except EnvError as error:
     sys.exit(f"polyai: {error}; see docs/configuration.md")
 
@@ -186,7 +192,7 @@ DATABASES = {"default": _database}
 
 # --- Redis --------------------------------------------------------------------------------------
 REDIS_URL = USER_REDIS_URL or f"unix://{RUN_FOLDER / 'redis.sock'}?db=0"
-REDIS_TIMEOUT = 2.0  # seconds
+REDIS_TIMEOUT = 1.0  # seconds
 CACHES = {
     "default": {
         "BACKEND": "core.cache.ForgivingCache",
@@ -211,6 +217,7 @@ CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "polyai:celery:",
     "visibility_timeout": 3600,
+    "socket_timeout": 5,
     "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0,
@@ -219,7 +226,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 3600
+CELERY_TASK_TIME_LIMIT = 1800
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = 2
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # KB; a child that has grown larger ends after its task
@@ -227,7 +234,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 10},
-    "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 60},
+    "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
     "tell-that-beat-lives": {"task": "polyai.celery.tell_that_beat_lives", "schedule": 15},
 }
 
@@ -246,6 +253,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # a self-hosted server need not be able to 
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = False  # without mail there is no other way to tell that an address is taken
+CSRF_FAILURE_VIEW = "polyai.middleware.csrf_failure"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"

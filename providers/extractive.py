@@ -49,7 +49,7 @@ class Sentence:
 
 
 class ExtractiveModel:
-    name = NAME
+    name = identity = NAME
     is_extractive = True
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:

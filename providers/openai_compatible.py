@@ -89,6 +89,7 @@ class OpenAIChatModel:
 
     def __init__(self, *, model: str, base_url: str, api_key: str, timeout: float) -> None:
         self.name = model
+        self.identity = f"{base_url or 'openai'}|{model}"
 
         def connect() -> openai.AsyncOpenAI:
             return openai.AsyncOpenAI(
@@ -139,7 +140,6 @@ class OpenAIEmbedder:
         self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's clients
             "base_url": base_url or LOCAL_URL,
             "api_key": api_key or "none",
-            "timeout": httpx2.Timeout(60.0, connect=CONNECT_TIMEOUT),
         }
         self._client = PerLoop(self._connect, lambda client: client.close())
 
@@ -154,12 +154,13 @@ class OpenAIEmbedder:
     @cached_property
     def _sync_client(self) -> openai.OpenAI:
         transport = httpx2.HTTPTransport(uds=self._socket, limits=_limits())
-        return openai.OpenAI(http_client=httpx2.Client(transport=transport), **self._arguments)
+        timeout = httpx2.Timeout(60.0, connect=CONNECT_TIMEOUT)
+        return openai.OpenAI(http_client=httpx2.Client(transport=transport), timeout=timeout, **self._arguments)
 
     def _connect(self) -> openai.AsyncOpenAI:
         client = httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=self._socket, limits=_limits()))
-        # A question is waiting: one quick retry, where ingestion keeps the SDK's patience.
-        return openai.AsyncOpenAI(http_client=client, max_retries=1, **self._arguments)
+        # A question is waiting: five seconds and one quick retry, where ingestion keeps the SDK's patience.
+        return openai.AsyncOpenAI(http_client=client, max_retries=1, timeout=CONNECT_TIMEOUT, **self._arguments)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         with self._translated():

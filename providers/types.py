@@ -50,9 +50,11 @@ class Completion:
 
 
 class ChatModel(Protocol):
-    """`name` is what it is asked by; `is_extractive` tells that it quotes and does not write."""
+    """`name` is what it is asked by, `identity` tells it from a model of the same name at another address;
+    `is_extractive` tells that it quotes and does not write."""
 
     name: str
+    identity: str
     is_extractive: bool
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:

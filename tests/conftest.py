@@ -36,7 +36,8 @@ Parcels to Norway take five working days. Express shipping costs 12 euros and ta
 
 
 @pytest.fixture(autouse=True)
-def empty_redis() -> None:
+def empty_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.redis._away_until", 0.0)
     sync_redis().flushdb()
 
 

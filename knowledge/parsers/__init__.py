@@ -44,6 +44,10 @@ def parse(name: str, content: bytes) -> list[Part]:
         parts = [part for part in parser.parse(content) if part.text.strip()]
     except PolyAIError:
         raise
+    except RecursionError as error:
+        raise UnreadableFile("The file is nested too deeply to be read. Simplify it.") from error
+    except MemoryError as error:
+        raise UnreadableFile("The file takes too much memory to be read. Split it.") from error
     except Exception as error:  # a parser meets a file that nobody foresaw: the border where that gets a name
         log.warning("parser failed on %r", name, exc_info=error)
         raise UnreadableFile("The file is damaged: it could not be read. Open it and save it again.") from error

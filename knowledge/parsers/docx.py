@@ -12,7 +12,7 @@ from knowledge.parsers.html import to_markdown
 from knowledge.types import Part
 
 OLE = b"\xd0\xcf\x11\xe0"  # how an encrypted DOCX and the old DOC both begin
-MAX_UNPACKED = 300 * 1024 * 1024  # bytes
+MAX_UNPACKED = 100 * 1024 * 1024  # bytes
 
 
 def parse(content: bytes) -> list[Part]:
@@ -24,6 +24,6 @@ def parse(content: bytes) -> list[Part]:
         raise UnreadableFile("The file is not a DOCX document, or a damaged one. Open it in Word and save it again.")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED:
-            raise UnreadableFile("The document unpacks to more than 300 MB. Split it.")
+            raise UnreadableFile("The document unpacks to more than 100 MB. Split it.")
     html = mammoth.convert_to_html(io.BytesIO(content), convert_image=mammoth.images.img_element(lambda image: {}))
     return [Part(text=to_markdown(html.value), is_markdown=True)]

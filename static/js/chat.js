@@ -6,6 +6,7 @@ const $ = (name) => document.querySelector(`[data-${name}]`);
 const form = $("composer"), text = $("text"), thread = $("thread"), scroll = $("scroll");
 const sendButton = $("send"), stopButton = $("stop"), status = $("status");
 const { conversation, project } = form.dataset;
+const LOGGED_OUT = "You are logged out. Log in again in another tab, then send.";
 const POLL = 1000; // milliseconds between looks at an answer that another page began
 
 let socket = null;
@@ -22,8 +23,10 @@ function connected() {
     socket.addEventListener("open", () => resolve(socket));
     socket.addEventListener("message", (event) => receive(JSON.parse(event.data)));
     socket.addEventListener("close", (event) => {
-      reject(new Error(event.code === 4401 ? "You are logged out. Log in again in another tab, then send." : "No connection to the server."));
-      if (current) follow(current);
+      const reason = event.code === 4401 ? LOGGED_OUT : "The connection to the server was lost. Send again.";
+      reject(new Error(reason));
+      if (current?.dataset.message) follow(current); // the answer goes on without this socket
+      else if (current) giveUp(reason);
     });
   });
 }
@@ -60,12 +63,12 @@ const receivers = {
     finish("stopped", "Stopped");
   },
   answer_failed(event) {
-    note(event.message, "state error");
+    if (!event.answer_id) return giveUp(event.message);
+    note(event.message, "state error", true);
     finish("failed", event.message);
   },
   refused(event) {
-    note(event.message, "state error");
-    finish("failed", event.message);
+    giveUp(event.message);
   },
 };
 
@@ -89,12 +92,19 @@ async function ask(question, fresh = false) {
   pinned = true;
   keepInView();
   try {
-    (await connected()).send(JSON.stringify({ type: "ask", text: question, project, fresh }));
+    const open = await connected();
+    if (current) open.send(JSON.stringify({ type: "ask", text: question, project, fresh }));
   } catch (error) {
-    note(error.message, "state error");
-    finish("failed", error.message);
-    text.value ||= question;
+    if (current) giveUp(error.message);
   }
+}
+
+// Nothing was stored of this question: it goes back into the composer.
+function giveUp(reason) {
+  note(reason, "state error");
+  text.value ||= current.dataset.question || "";
+  grow();
+  finish("failed", reason);
 }
 
 function busy(isBusy) {
@@ -119,16 +129,22 @@ function say(what) {
   else state.remove();
 }
 
-function note(what, kind) {
+function note(what, kind, canRetry = false) {
   current.querySelector("[data-state]")?.remove();
   const line = document.createElement("p");
   line.className = kind;
   line.textContent = what;
+  if (canRetry) line.append(" ", fromHtml('<button type="button" class="link-button" data-fresh>Try again</button>'));
   current.querySelector("[data-footer]").before(line);
 }
 
-function stop() {
-  if (current && socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "stop" }));
+async function stop() {
+  if (!current) return;
+  try {
+    (await connected()).send(JSON.stringify({ type: "stop" }));
+  } catch (error) {
+    status.textContent = error.message;
+  }
 }
 
 // The first answer of a conversation gives the page its address and the side bar its line.
@@ -150,7 +166,12 @@ function beginConversation(title) {
 
 // An answer that goes on without us: look until it is there.
 async function follow(article) {
-  const response = await fetch(`/chat/${conversation}/messages/${article.dataset.message}/`).catch(() => null);
+  const address = `/chat/${conversation}/messages/${article.dataset.message}/`;
+  const response = await fetch(address, { redirect: "manual" }).catch(() => null);
+  if (response?.type === "opaqueredirect" || response?.status === 404) {
+    if (current === article) { note(LOGGED_OUT, "state error"); finish("failed", LOGGED_OUT); }
+    return;
+  }
   const shown = response?.ok ? fromHtml(await response.text()) : null;
   if (shown) {
     article.replaceWith(shown);
@@ -210,7 +231,11 @@ function questionOf(answer) {
   return answer.dataset.question || answer.previousElementSibling?.querySelector(".bubble")?.innerText || lastQuestion;
 }
 
-const unfinished = document.querySelector('.answer[data-status="streaming"]');
-if (unfinished) follow(unfinished);
+// An answer that another page, or this one before it was reloaded, began: it can be followed and stopped from here.
+current = document.querySelector('.answer[data-status="streaming"]');
+if (current) {
+  busy(true);
+  follow(current);
+}
 keepInView();
 grow();

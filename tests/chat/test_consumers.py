@@ -184,8 +184,30 @@ async def test_mallory_cannot_stop_alices_answer(cast: Cast, document: None, ups
 
 
 async def test_nobody_connects_without_logging_in(cast: Cast) -> None:
-    connected, code = await socket_of(Client(), uuid4()).connect()
-    assert (connected, code) == (False, 4401)
+    socket = socket_of(Client(), uuid4())
+    await socket.connect()
+    assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
+
+
+@pytest.mark.parametrize("how", ["logs out", "changes the password", "is switched off"])
+async def test_a_socket_dies_with_its_session(cast: Cast, document: None, how: str) -> None:
+    client = await in_db(browser_of)(cast.alice)
+    socket = socket_of(client, uuid4())
+    await socket.connect()
+
+    def end_session() -> None:
+        if how == "logs out":
+            client.logout()
+        elif how == "changes the password":
+            cast.alice.set_password("another horse 9")
+            cast.alice.save()
+        else:
+            User.objects.filter(id=cast.alice.id).update(is_active=False)
+
+    await in_db(end_session)()
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": 4401}
+    assert not await in_db(Message.objects.exists)()
 
 
 async def test_nobody_connects_from_another_origin(cast: Cast) -> None:

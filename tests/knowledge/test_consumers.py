@@ -103,12 +103,14 @@ async def test_a_name_is_shown_and_not_run(cast: Cast) -> None:
 async def test_to_mallory_the_project_does_not_exist(cast: Cast, slug: str) -> None:
     await in_db(add_document)(cast.project)
     socket = await socket_of(cast.mallory, slug)
-    assert await socket.connect(timeout=5) == (False, 4404)
+    await socket.connect(timeout=5)
+    assert await socket.receive_output() == {"type": "websocket.close", "code": 4404}
 
 
 async def test_who_is_not_logged_in_is_told_so(cast: Cast) -> None:
     socket = await socket_of(None)
-    assert await socket.connect(timeout=5) == (False, 4401)
+    await socket.connect(timeout=5)
+    assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
 
 
 async def test_another_site_cannot_open_the_socket_with_ones_cookie(cast: Cast) -> None:

@@ -34,6 +34,7 @@ class Command(BaseCommand):
             text=options["question"],
             conversation_id=uuid.uuid4(),
             fresh=options["fresh"],
+            origin="terminal",
         )
         try:
             asyncio.run(self._ask(question, as_json=options["json"]))

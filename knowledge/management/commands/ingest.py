@@ -92,7 +92,10 @@ def _files(paths: list[str]) -> Iterator[tuple[Path, str]]:
     used: set[str] = set()
     for given in map(Path, paths):
         if given.is_dir():
-            below = [p for p in sorted(given.rglob("*")) if p.is_file() and p.suffix.lower() in PARSERS]
+            everything = [p for p in sorted(given.rglob("*")) if p.is_file()]
+            below = [p for p in everything if p.suffix.lower() in PARSERS]
+            if len(below) < len(everything):
+                print(f"{given}: {len(everything) - len(below)} files of other kinds are left out", file=sys.stderr)
             files = [(p, p.relative_to(given).as_posix()) for p in below if not p.name.startswith(".")]
         else:
             files = [(given, given.name)]
