@@ -54,6 +54,7 @@ def ingest(document_id: UUID) -> int | None:
     document = _claim(document_id)
     if document is None:
         return None
+    failure: PolyAIError | None = None
     try:
         with _heartbeat(document):
             _parse(document)
@@ -62,11 +63,11 @@ def ingest(document_id: UUID) -> int | None:
     except LostClaim:
         log.info("document %s was deleted, replaced or taken over meanwhile", document_id)
     except PolyAIError as error:
-        return _give_up(document, error)
+        failure = error
     except Exception:  # the last border of a worker: the document must not stay "in hand" for ever
         log.exception("document %s: ingestion failed", document_id)
-        return _give_up(document, Unforeseen("Something went wrong on the server; its log says what."))
-    return None
+        failure = Unforeseen("Something went wrong on the server; its log says what.")
+    return _give_up(document, failure) if failure else None
 
 
 def _claim(document_id: UUID) -> Document | None:

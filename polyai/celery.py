@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 
+from billiard import current_process
 from celery import Celery, shared_task
 from celery.signals import heartbeat_sent, setup_logging, worker_process_init
 
@@ -42,7 +43,8 @@ def tell_that_worker_lives(**_: object) -> None:
 @worker_process_init.connect
 def limit_memory(**_: object) -> None:
     """A file that wants more fails by itself ("too much memory") and takes neither the worker nor the machine along."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE, MAX_ADDRESS_SPACE))
+    if current_process().name != "MainProcess":  # a child of the pool, that is, whose death costs one task
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE, MAX_ADDRESS_SPACE))
 
 
 @shared_task

@@ -5,6 +5,7 @@ A parser is imported when its first file comes: together they take 40 MB, which 
 
 from __future__ import annotations
 
+import gc
 import logging
 from importlib import import_module
 from pathlib import PurePath
@@ -39,18 +40,23 @@ def parse(name: str, content: bytes) -> list[Part]:
     check_kind(name)
     if not content.strip():
         raise UnreadableFile("The file is empty.")
+    parser = import_module(f"knowledge.parsers.{PARSERS[PurePath(name).suffix.lower()]}")
+    parts: list[Part] = []
+    problem = ""
     try:
-        parser = import_module(f"knowledge.parsers.{PARSERS[PurePath(name).suffix.lower()]}")
         parts = [part for part in parser.parse(content) if part.text.strip()]
     except PolyAIError:
         raise
-    except RecursionError as error:
-        raise UnreadableFile("The file is nested too deeply to be read. Simplify it.") from error
-    except MemoryError as error:
-        raise UnreadableFile("The file takes too much memory to be read. Split it.") from error
+    except RecursionError:
+        problem = "The file is nested too deeply to be read. Simplify it."
+    except MemoryError:
+        problem = "The file takes too much memory to be read. Split it."
     except Exception as error:  # a parser meets a file that nobody foresaw: the border where that gets a name
         log.warning("parser failed on %r", name, exc_info=error)
-        raise UnreadableFile("The file is damaged: it could not be read. Open it and save it again.") from error
+        problem = "The file is damaged: it could not be read. Open it and save it again."
+    if problem:
+        gc.collect()  # raised here and not above, where the error would still hold on to all that was parsed
+        raise UnreadableFile(problem)
     if not parts:
         raise UnreadableFile("There is no text in the file. A scan needs text recognition (OCR) first.")
     return parts

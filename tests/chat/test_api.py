@@ -108,3 +108,15 @@ def test_the_schema_describes_every_endpoint(client: APIClient) -> None:
         "/api/projects/{slug}/search/",
     }
     assert client.get("/api/docs/").status_code == 200
+
+
+def test_a_conversation_can_be_gone_on_with(client: APIClient, document: Document, upstream: Upstream) -> None:
+    first = ask(client).json()
+    ask(client, "And for them?", conversation=first["conversation"])
+    said = [message["content"] for message in upstream.history[1]["messages"][1:]]
+    assert said == [REFUND, "The documents say so [1].", "And for them?"]
+
+
+def test_a_body_nested_without_end_is_told(client: APIClient) -> None:
+    response = client.post("/api/ask/", b"[" * 100_000, content_type="application/json")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_input")

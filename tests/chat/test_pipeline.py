@@ -9,14 +9,16 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from pytest_django.fixtures import Settings
 
 from accounts.models import Membership, Project
 from chat.models import Conversation, Message
 from chat.pipeline import MAX_QUESTION, answer
 from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, SourcesFound, TextDelta
 from core.database import in_db
-from core.redis import sync_redis
+from core.redis import async_redis, sync_redis
 from knowledge import services
+from providers.registry import get_chat_model
 from tests.conftest import Cast, add_document, complete, eventually, make_question, tell
 from tests.upstream import Upstream
 
@@ -136,10 +138,10 @@ async def test_a_deleted_document_is_never_quoted_again(cast: Cast, project: Pro
     [
         ("I could not find this in the documents.", {}),
         ("They have 30 days [1]", {"finish_reason": "length"}),
+        ("They have 30 days [1]", {"finish_reason": "content_filter"}),
         ("They have 30 days [9].", {}),
-        ("", {}),
     ],
-    ids=["no source cited", "cut off by its length", "only an unknown source", "empty"],
+    ids=["no source cited", "cut off by its length", "cut off by a filter", "only an unknown source"],
 )
 async def test_only_whole_and_grounded_answers_are_cached(
     cast: Cast, project: Project, upstream: Upstream, text: str, fields: dict[str, str]
@@ -263,7 +265,7 @@ async def test_no_database_connection_is_held_while_a_token_is_awaited(
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND pid <> pg_backend_pid() AND state <> 'idle'"
+                "AND pid <> pg_backend_pid() AND state <> 'idle' AND backend_type = 'client backend'"
             )
             return int(cursor.fetchone()[0])
 
@@ -299,3 +301,64 @@ async def test_a_conversation_is_titled_by_its_first_question(cast: Cast, projec
     await complete(make_question(cast, long))
     title = (await in_db(Conversation.objects.get)()).title
     assert title == "What does the handbook say about returning goods that were bought during the…"
+
+
+async def test_an_empty_answer_is_a_failure_and_not_an_answer(cast: Cast, project: Project, upstream: Upstream) -> None:
+    upstream.enqueue("")
+    failed = (await tell(make_question(cast, REFUND)))[-1]
+    assert isinstance(failed, AnswerFailed)
+    assert "gave an empty answer" in failed.message
+    assert (await in_db(Message.objects.get)(id=failed.answer_id)).status == "failed"
+
+
+async def test_an_answer_that_was_cut_off_says_why(cast: Cast, project: Project, upstream: Upstream) -> None:
+    upstream.enqueue("They have 30 days [1]", finish_reason="length")
+    assert (await complete(make_question(cast, REFUND))).finish_reason == "length"
+
+
+async def test_a_model_of_the_same_name_at_another_address_has_its_own_cache(
+    cast: Cast, project: Project, upstream: Upstream, settings: Settings
+) -> None:
+    await complete(make_question(cast, REFUND))
+    settings.OPENAI_BASE_URL = upstream.base_url.replace("127.0.0.1", "localhost")
+    get_chat_model.cache_clear()
+    assert (await complete(make_question(cast, REFUND))).cache.status == "miss"
+
+
+async def test_a_redis_that_hangs_is_asked_once_and_then_left_alone(
+    cast: Cast, project: Project, upstream: Upstream, settings: Settings
+) -> None:
+    asked: list[str] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append("")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    settings.REDIS_URL = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    settings.REDIS_TIMEOUT = 0.2
+    for _ in range(3):
+        assert (await complete(make_question(cast, REFUND))).text == "The documents say so [1]."
+    assert len(asked) <= 2  # the first call, with its one retry
+    server.close()
+    await async_redis().aclose()
+    await server.wait_closed()
+
+
+async def test_what_has_come_is_kept_while_the_model_is_silent(
+    cast: Cast, project: Project, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.services.SAVE_EVERY", 0.1)
+    upstream.enqueue("one two three", stall_after=2)
+    task = asyncio.create_task(tell(make_question(cast, REFUND)))
+
+    async def is_saved() -> bool:
+        return await in_db(Message.objects.filter(status="streaming", content="one two").exists)()
+
+    for _ in range(100):
+        if await is_saved():
+            break
+        await asyncio.sleep(0.02)
+    assert await is_saved()
+    assert isinstance((await task)[-1], AnswerFailed)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Membership
 from chat.models import Conversation, Message
 from chat.services import interrupt_abandoned
+from core.redis import sync_redis
 from knowledge import services
 from tests.conftest import Cast, add_document, browser_of, complete, make_question
 from tests.upstream import Upstream
@@ -119,3 +120,23 @@ def test_whoever_has_no_project_is_led_to_make_one(cast: Cast) -> None:
     Membership.objects.filter(user=cast.bob).delete()
     response = browser_of(cast.bob).get("/", follow=True)
     assert response.redirect_chain == [("/projects/", 302)]
+
+
+def test_what_programs_ask_does_not_crowd_the_side_bar(cast: Cast, conversation: Conversation) -> None:
+    async_to_sync(complete)(make_question(cast, "Which parcels take five working days to arrive?", origin="api"))
+    page = browser_of(cast.alice).get("/").content.decode()
+    assert REFUND in page
+    assert "Which parcels" not in page
+
+
+def test_a_deleted_conversation_leaves_nothing_in_redis(cast: Cast, conversation: Conversation) -> None:
+    name = f"conversation:{conversation.id}:messages"
+    assert sync_redis().exists(name)
+    browser_of(cast.alice).post(f"/chat/{conversation.id}/delete/")
+    assert not sync_redis().exists(name)
+
+
+def test_a_form_from_before_a_log_in_is_told_so(db: None) -> None:
+    response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "x", "password": "y"})
+    assert response.status_code == 403
+    assert "This form is too old" in response.content.decode()

@@ -272,3 +272,19 @@ def test_who_is_not_logged_in_is_led_to_the_login(cast: Cast, who: str) -> None:
 def _main(page: bytes) -> bytes:
     """A page without what differs by address."""
     return page[page.index(b"<main") : page.index(b"</main>")]
+
+
+def test_a_long_document_is_shown_around_the_passage_that_was_asked_for(cast: Cast) -> None:
+    text = "\n\n".join(f"# Part {number}\n\nThe machine number {number} has a valve." for number in range(500))
+    document = add_document(cast.project, text, "machines.md")
+    chunk = document.chunks.get(position=450)
+    address = f"/projects/support/documents/{document.id}/"
+    page = browser_of(cast.alice).get(f"{address}?chunk={chunk.id}").content.decode()
+    assert f'id="chunk-{chunk.id}"' in page
+    assert "500 chunks" in page
+    assert "Earlier" in page
+    first = browser_of(cast.alice).get(address).content.decode()
+    assert "machine number 0 " in first
+    assert "Later" in first
+    for nonsense in ("?chunk=nonsense", "?from=-1", "?from=99999999999999999999"):
+        assert browser_of(cast.alice).get(address + nonsense).status_code == 200

@@ -54,8 +54,14 @@ def test_a_document_that_unpacks_to_more_than_memory_is_refused_before_it_is_unp
     content = bytearray(make_docx("Bomb"))
     entry = content.rindex(b"PK\x01\x02")  # the directory's entry of word/document.xml
     struct.pack_into("<I", content, entry + 24, 400 * 1024 * 1024)
-    with pytest.raises(UnreadableFile, match="100 MB"):
+    with pytest.raises(UnreadableFile, match="300 MB"):
         parse("a.docx", bytes(content))
+
+
+def test_a_document_whose_text_alone_would_fill_memory_is_refused() -> None:
+    """140 KB that unpack to 46 MB, of which a tree of 3 GB would be made."""
+    with pytest.raises(UnreadableFile, match="20 MB"):
+        parse("a.docx", make_docx("Bomb", body="<w:p><w:r><w:t>a</w:t></w:r></w:p>" * 1_400_000))
 
 
 def test_a_document_whose_entities_multiply_is_refused() -> None:
