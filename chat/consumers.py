@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,7 @@ from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Event, Ques
 from core.errors import InvalidInput, PolyAIError
 
 log = logging.getLogger(__name__)
+RECHECK_AFTER = 5.0  # seconds; two queries, a third of a cached answer's time
 LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
 
 
@@ -42,6 +44,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             return
         self.actor = Actor(user_id=user.pk)
         self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
+        self.checked_at = time.monotonic()  # the session was read for this connection
         self.last_id = 0
         self.is_connected = True
         await self.accept()
@@ -63,6 +66,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     async def _is_logged_in(self) -> bool:
         """Whether the session still is what it was: a socket outlives a log-out, a password change, a dismissal."""
+        if time.monotonic() < self.checked_at + RECHECK_AFTER:
+            return True
+        self.checked_at = time.monotonic()
         session = SessionStore(self.scope["session"].session_key)
         user = await get_user({"session": session})
         return bool(user.is_authenticated and user.pk == self.actor.user_id)

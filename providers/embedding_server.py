@@ -51,22 +51,27 @@ class Lane:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            # Texts of a like length side by side: padding is computed in full.
-            self._waiting.sort(key=lambda pair: len(pair[0]))
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            texts = [text for text, _ in batch]
-            try:
-                vectors, tokens = await loop.run_in_executor(self._thread, self._model.embed, texts)
-            except Exception as error:  # whatever the model raises belongs to those who wait for it
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for row, (_, future) in enumerate(batch):
+            await self._embed_next()
+            if self._is_bulk and not self._waiting:
+                # Whoever comes meanwhile finds this task running, and is served by the next round.
+                await loop.run_in_executor(self._thread, _give_memory_back)
+
+    async def _embed_next(self) -> None:
+        # Texts of a like length side by side: padding is computed in full.
+        self._waiting.sort(key=lambda pair: len(pair[0]))
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        texts = [text for text, _ in batch]
+        loop = asyncio.get_running_loop()
+        try:
+            vectors, tokens = await loop.run_in_executor(self._thread, self._model.embed, texts)
+        except Exception as error:  # whatever the model raises belongs to those who wait for it
+            for _, future in batch:
                 if not future.done():
-                    future.set_result((vectors[row : row + 1], tokens[row]))
-        if self._is_bulk:
-            await loop.run_in_executor(self._thread, _give_memory_back)
+                    future.set_exception(error)
+            return
+        for row, (_, future) in enumerate(batch):
+            if not future.done():
+                future.set_result((vectors[row : row + 1], tokens[row]))
 
 
 class BadRequest(Exception):

@@ -190,7 +190,10 @@ async def test_nobody_connects_without_logging_in(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("how", ["logs out", "changes the password", "is switched off"])
-async def test_a_socket_dies_with_its_session(cast: Cast, document: None, how: str) -> None:
+async def test_a_socket_dies_with_its_session(
+    cast: Cast, document: None, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.consumers.RECHECK_AFTER", 0.0)
     client = await in_db(browser_of)(cast.alice)
     socket = socket_of(client, uuid4())
     await socket.connect()

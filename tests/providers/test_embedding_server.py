@@ -15,7 +15,7 @@ import pytest_asyncio
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from providers.embedding_server import BATCH, MAX_INPUTS
+from providers.embedding_server import BATCH, MAX_INPUTS, Lane
 from providers.minilm import MiniLM
 from providers.types import Vectors
 
@@ -189,6 +189,14 @@ async def test_a_question_is_answered_while_an_upload_is_embedded(server: httpx2
         await timed("question", "What about the dog?")
     await upload
     assert done == ["question", "question", "question", "upload"]
+
+
+async def test_whoever_comes_while_memory_is_given_back_is_served_too(model: MiniLM) -> None:
+    lane = Lane(model, is_bulk=True)
+    async with asyncio.timeout(20):
+        for number in range(10):
+            vectors, _ = await lane.embed([f"text {number}", "another", "a third"])
+            assert len(vectors) == 3
 
 
 async def test_whoever_leaves_does_not_disturb_those_who_stay(server: httpx2.AsyncClient) -> None:
