@@ -235,7 +235,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 10},
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
-    "tell-that-beat-lives": {"task": "polyai.celery.tell_that_beat_lives", "schedule": 15},
+    "tell-that-beat-lives": {"task": "polyai.celery.tell_that_beat_lives", "schedule": 5},
 }
 
 # --- Accounts -----------------------------------------------------------------------------------
