@@ -82,10 +82,12 @@ function problem(text, kind = "error") {
 
 if (form) {
   const input = form.querySelector("input[type=file]");
-  input.addEventListener("change", async () => {
+  const uploadChosen = async () => {
     await upload([...input.files]);
     input.value = "";
-  });
+  };
+  input.addEventListener("change", uploadChosen);
+  if (input.files.length) uploadChosen(); // chosen while this file was still being loaded
   for (const name of ["dragenter", "dragover"]) {
     document.addEventListener(name, (event) => { event.preventDefault(); form.classList.add("is-over"); });
   }

@@ -207,6 +207,10 @@ def test_it_works_on_a_phone_without_sideways_scrolling(browser: Browser, produc
     for path in ("/?project=support", "/projects/support/documents/", "/projects/"):
         phone.goto(path)
         assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    phone.goto("/projects/polyai-handbook/documents/")
+    phone.get_by_role("link", name="configuration.md").click()  # it has wide tables
+    expect(phone.locator(".chunk table").first).to_be_visible()
+    assert phone.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
     phone.goto("/?project=support")
     expect(phone.get_by_role("link", name="Documents")).to_be_hidden()
     phone.get_by_role("button", name="Open navigation").click()
