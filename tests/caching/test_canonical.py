@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from caching.canonical import canonical_text, history_digest, request_key
+from caching.canonical import body_key, canonical_text, history_digest, request_key
 from caching.types import Scope, Turn
 from core.errors import InvalidInput
 
@@ -99,6 +99,7 @@ def test_two_histories_have_two_keys(one: list[Turn], other: list[Turn]) -> None
 )
 def test_every_wall_of_the_scope_is_in_the_key(other: Scope) -> None:
     assert request_key(SCOPE, "Refunds?", []) != request_key(other, "Refunds?", [])
+    assert body_key(SCOPE, {"messages": []}) != body_key(other, {"messages": []})
 
 
 @given(words, words, words, words)
@@ -120,3 +121,15 @@ def test_one_long_turn_is_not_two_short_ones() -> None:
     one = [Turn(id=uuid4(), role="user", content='a"],["user","b')]
     two = [Turn(id=uuid4(), role="user", content="a"), Turn(id=uuid4(), role="user", content="b")]
     assert history_digest(one) != history_digest(two)
+
+
+def test_what_is_asked_of_the_model_is_in_the_key() -> None:
+    plain = request_key(SCOPE, "q", [])
+    assert plain == request_key(SCOPE, "q", [], {"temperature": 1.0, "user": "alice"})
+    assert plain != request_key(SCOPE, "q", [], {"temperature": 0})
+    assert plain != request_key(SCOPE, "q", [], {"not_invented_yet": True})
+
+
+def test_a_question_and_a_whole_request_never_share_a_key() -> None:
+    body = {"messages": [{"role": "user", "content": "q"}]}
+    assert len({request_key(SCOPE, "q", []), request_key(SCOPE, "q", [], body), body_key(SCOPE, body)}) == 3
