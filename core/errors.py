@@ -100,3 +100,16 @@ class StoreUnavailable(PolyAIError):
     code = "store_unavailable"
     status = 503
     retryable = True
+
+
+def from_code(code: str, message: str) -> PolyAIError:
+    """The error of the tree that has this code, as it is told from one process to another.
+
+    Raises LookupError for a code that no error here has.
+    """
+    families = [PolyAIError]
+    for family in families:
+        if family.code == code:
+            return family(message)
+        families += family.__subclasses__()  # the walk goes on into them
+    raise LookupError(code)

@@ -8,6 +8,7 @@ docs/configuration.md and `.env.example`; a test keeps the three together.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import secrets
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from environs import Env, EnvError, validate
+from environs import Env, EnvError, ValidationError, validate
 
 from polyai import theme
 
@@ -28,6 +29,21 @@ if dotenv := os.environ.get("POLYAI_ENV_FILE", str(BASE_DIR / ".env")):
 LEVELS = validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
 LONG_ENOUGH = validate.Regexp(r"(.{32,})?$", error="has fewer than 32 characters")
 HTTP_ADDRESS = validate.Regexp(r"(https?://[^/\s]+.*)?$", error="is no http:// or https:// address")
+
+
+def _is_price_list(value: object) -> None:
+    """`{"model": [0.15, 0.60]}`: dollars for a million prompt and completion tokens."""
+
+    def is_price(pair: object) -> bool:
+        return (
+            isinstance(pair, list)
+            and len(pair) == 2
+            and all(type(n) in (int, float) and math.isfinite(n) and 0 <= n <= 1_000_000 for n in pair)
+        )
+
+    if not isinstance(value, dict) or not all(is_price(pair) for pair in value.values()):
+        raise ValidationError('is not of the form {"model": [0.15, 0.60]}')
+
 
 # --- From the environment -----------------------------------------------------------------------
 try:
@@ -47,6 +63,8 @@ try:
     EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "", validate=HTTP_ADDRESS)
     EMBEDDING_API_KEY = env.str("POLYAI_EMBEDDING_API_KEY", "") or OPENAI_API_KEY
     EMBEDDING_MODEL = env.str("POLYAI_EMBEDDING_MODEL", "")
+    PRICES: Any = env.json("POLYAI_PRICES", {}, validate=_is_price_list)  # Any: JSON, of the form just checked
+    AUDIT_SHARE = env.float("POLYAI_AUDIT_SHARE", 0.01, validate=validate.Range(0, 1))
     MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50, validate=validate.Range(1))
     LOG_LEVEL = env.str("POLYAI_LOG_LEVEL", "INFO", validate=LEVELS)
     DEBUG = env.bool("POLYAI_DEBUG", False)
@@ -192,7 +210,8 @@ DATABASES = {"default": _database}
 
 # --- Redis --------------------------------------------------------------------------------------
 REDIS_URL = USER_REDIS_URL or f"unix://{RUN_FOLDER / 'redis.sock'}?db=0"
-REDIS_TIMEOUT = 1.0  # seconds
+REDIS_TIMEOUT = 1.0  # seconds, for a connection
+REDIS_BUDGET = 0.05  # seconds for one call on the way to an answer: it takes 0.2 ms, and can be done without
 CACHES = {
     "default": {
         "BACKEND": "core.cache.ForgivingCache",
@@ -235,6 +254,11 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 10},
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
+    # Expires: while the workers are busy with documents, one of them in the queue is enough.
+    "flush-ledger": {"task": "caching.tasks.flush_ledger", "schedule": 5, "options": {"expires": 5}},
+    "purge-cached-answers": {"task": "caching.tasks.purge_entries", "schedule": 300, "options": {"expires": 300}},
+    "repair-cache-indexes": {"task": "caching.tasks.repair_indexes", "schedule": 10, "options": {"expires": 10}},
+    "purge-ledger": {"task": "caching.tasks.purge_ledger", "schedule": 3600, "options": {"expires": 3600}},
     "tell-that-beat-lives": {"task": "polyai.celery.tell_that_beat_lives", "schedule": 5},
 }
 

@@ -53,3 +53,14 @@ def test_what_the_asker_has_to_change_is_not_worth_a_retry(error: type[PolyAIErr
 def test_an_error_carries_its_message_for_the_reader() -> None:
     error = errors.TooLong("At most 2,000 characters.")
     assert (error.message, str(error)) == ("At most 2,000 characters.", "At most 2,000 characters.")
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR)
+def test_an_error_is_told_to_another_process_by_its_code(error: type[PolyAIError]) -> None:
+    told = errors.from_code(error.code, "What to do.")
+    assert (type(told), told.message) == (error, "What to do.")
+
+
+def test_a_code_that_no_error_has_is_refused() -> None:
+    with pytest.raises(LookupError):
+        errors.from_code("no_such_code", "What to do.")
