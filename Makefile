@@ -1,5 +1,5 @@
-# The doors: run, test, check, bench, fix. Each sets up what it needs.
-.PHONY: run setup setup-dev test check lint bench fix lock
+# The doors: run, test, check, bench, eval, fix. Each sets up what it needs.
+.PHONY: run setup setup-dev test check lint bench eval fix lock
 .DEFAULT_GOAL := run
 bin := .venv/bin
 
@@ -26,6 +26,13 @@ check: lint test
 
 bench: setup-dev
 	$(bin)/python -m bench $(ARGS)
+
+# Real data that the repository never contains; `make eval EVAL_DATA=folder`.
+eval:
+	@test -n "$(EVAL_DATA)" || { echo "make eval: say where the data is: make eval EVAL_DATA=folder" >&2; exit 2; }
+	@test -f "$(EVAL_DATA)/paraphrase_qqp/pairs_dev.jsonl" || { echo "make eval: $(EVAL_DATA) has no paraphrase_qqp/pairs_dev.jsonl" >&2; exit 2; }
+	@$(MAKE) --no-print-directory setup-dev
+	@$(bin)/python -m bench.evaluation "$(EVAL_DATA)"
 
 fix: setup-dev
 	$(bin)/ruff check --fix .
