@@ -66,10 +66,26 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # canno
 @admin.register(Project)
 class ProjectAdmin(ModelAdmin):
     list_display = ("name", "slug", "visibility", "cache_ttl", "corpus_version", "created_at")
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "visibility", "corpus_version", "created_at")}),
+        (
+            "Cache",
+            {
+                "fields": (
+                    ("uses_exact_cache", "uses_semantic_cache"),
+                    ("cache_threshold", "cache_error_bound"),
+                    "asks_second_opinion",
+                    ("cache_ttl", "is_stable"),
+                    "stale_ttl",
+                    ("verdict_offset", "cache_epoch"),
+                )
+            },
+        ),
+    )
     list_filter = ("visibility",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("corpus_version", "created_at")
+    readonly_fields = ("corpus_version", "created_at", "verdict_offset", "cache_epoch")
     inlines = (MembershipInline,)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's

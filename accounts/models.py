@@ -11,7 +11,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 
-HOUR, WEEK = 3600, 7 * 24 * 3600
+HOUR, DAY, WEEK, MONTH = 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600
+LOWEST_THRESHOLD = 0.5
 
 
 class UserManager(BaseUserManager["User"]):
@@ -79,11 +80,62 @@ class Project(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(WEEK)],
         help_text="Seconds, one week at most. 0 switches the cache of answers off.",
     )
+    is_stable = models.BooleanField(
+        "documents seldom change", default=False, help_text="Cached answers live 24 hours at least."
+    )
+    uses_exact_cache = models.BooleanField(
+        "exact cache", default=True, help_text="The same question again is answered from the cache."
+    )
+    uses_semantic_cache = models.BooleanField(
+        "semantic cache", default=True, help_text="The same question in other words is answered from the cache."
+    )
+    cache_threshold = models.FloatField(
+        "similarity threshold",
+        default=0.95,
+        validators=[MinValueValidator(LOWEST_THRESHOLD), MaxValueValidator(1.0)],
+        help_text="Cosine from which on a stored question may be taken for the asked one, 0.5 to 1.",
+    )
+    cache_error_bound = models.FloatField(
+        "error bound of a semantic hit",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001), MaxValueValidator(0.5)],
+        help_text="The largest probability of a wrong hit, such as 0.02; it replaces the threshold. Empty: none.",
+    )
+    asks_second_opinion = models.BooleanField(
+        "second opinion",
+        default=False,
+        help_text="In doubt the model is asked whether two questions are one.",
+    )
+    stale_ttl = models.PositiveIntegerField(
+        "expired answers may serve when every model is down, for",
+        default=DAY,
+        validators=[MaxValueValidator(MONTH)],
+        help_text="Seconds after their end, 30 days at most. Only while their documents are unchanged. 0 for never.",
+    )
+    cache_epoch = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Part of every key in Redis: moving it forgets all of them at once."
+    )
+    verdict_offset = models.FloatField(
+        default=0.0, editable=False, help_text="What this project's judged hits add to the log-odds of a match."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(cache_threshold__gte=LOWEST_THRESHOLD, cache_threshold__lte=1),
+                name="project_cache_threshold_in_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cache_error_bound=None)
+                | models.Q(cache_error_bound__gte=0.001, cache_error_bound__lte=0.5),
+                name="project_cache_error_bound_in_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(stale_ttl__lte=MONTH), name="project_stale_ttl_one_month_at_most"
+            ),
             models.CheckConstraint(condition=models.Q(cache_ttl__lte=WEEK), name="project_cache_ttl_one_week_at_most"),
             models.CheckConstraint(
                 condition=models.Q(visibility__in=["members", "everyone"]), name="project_visibility_known"

@@ -71,3 +71,11 @@ def _has_owner(project: Project) -> bool:
 
 def is_readable(actor: Actor, project_id: UUID) -> bool:
     return list_projects(actor).filter(id=project_id).exists()
+
+
+def get_corpus_version(project_id: UUID) -> int:
+    """Raises NotFound for a project that was deleted."""
+    version = Project.objects.filter(id=project_id).values_list("corpus_version", flat=True).first()
+    if version is None:
+        raise NotFound("This project does not exist any more.")
+    return version

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils.text import slugify
 
@@ -13,6 +15,16 @@ from accounts.models import ApiKey, Membership, Project, Role, User
 from core.errors import InvalidInput
 from core.text import is_storable
 
+CACHING = (
+    "cache_ttl",
+    "is_stable",
+    "uses_exact_cache",
+    "uses_semantic_cache",
+    "cache_threshold",
+    "cache_error_bound",
+    "asks_second_opinion",
+    "stale_ttl",
+)
 SIGNUP_LOCK = 0x504F4C59  # any constant: serialises sign-ups, so that only one can be the first
 
 
@@ -61,6 +73,21 @@ def create_project(
             if slug:
                 raise InvalidInput(f"There is a project '{slug}' already.") from error
     raise InvalidInput("This name is taken. Choose another.")
+
+
+def change_caching(project: Project, changes: Mapping[str, object]) -> None:
+    """Change what a project wants of its caches: fields of CACHING by name.
+
+    Raises InvalidInput for a value that the field does not take.
+    """
+    assert changes.keys() <= set(CACHING), changes.keys()
+    for name, value in changes.items():
+        setattr(project, name, value)
+    try:
+        project.clean_fields(exclude=[f.name for f in Project._meta.fields if f.name not in changes])
+    except ValidationError as error:
+        raise InvalidInput(" ".join(error.messages)) from error
+    project.save(update_fields=list(changes))
 
 
 def create_api_key(*, user: User, project: Project, name: str = "") -> str:

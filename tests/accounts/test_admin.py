@@ -96,6 +96,8 @@ def test_the_administrator_gives_a_project_its_owner(cast: Cast, admin: Client) 
         "slug": "support",
         "visibility": "members",
         "cache_ttl": "60",
+        "cache_threshold": "0.95",
+        "stale_ttl": "0",
         "memberships-TOTAL_FORMS": "1",
         "memberships-INITIAL_FORMS": "0",
         "memberships-0-user": str(cast.mallory.pk),

@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import ApiKey, Membership, Project, Role, User
-from accounts.services import SIGNUP_LOCK, create_api_key, create_project, digest, register
+from accounts.services import SIGNUP_LOCK, change_caching, create_api_key, create_project, digest, register
 from core.database import in_db
 from core.errors import InvalidInput
 from tests.accounts.conftest import race, sign_up
@@ -144,3 +144,32 @@ def test_of_a_key_nothing_is_kept_but_its_digest_and_its_first_characters(cast: 
 def test_two_keys_are_never_the_same(cast: Cast) -> None:
     keys = {create_api_key(user=cast.alice, project=cast.project) for _ in range(20)}
     assert len(keys) == 20
+
+
+# --- Caching --------------------------------------------------------------------------------------
+
+
+def test_only_the_named_settings_change(cast: Cast) -> None:
+    other = Project.objects.get(id=cast.project.id)
+    other.name = "Renamed meanwhile"
+    other.save()
+    change_caching(cast.project, {"cache_threshold": 0.9, "is_stable": True})
+    stored = Project.objects.get(id=cast.project.id)
+    assert (stored.name, stored.cache_threshold, stored.is_stable) == ("Renamed meanwhile", 0.9, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cache_threshold", 0.4),
+        ("cache_error_bound", 0.9),
+        ("cache_ttl", -1),
+        ("cache_ttl", 604_801),
+        ("stale_ttl", "x"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused(cast: Cast, name: str, value: object) -> None:
+    with pytest.raises(InvalidInput):
+        change_caching(cast.project, {name: value})
+    stored = Project.objects.get(id=cast.project.id)
+    assert (stored.cache_threshold, stored.cache_error_bound, stored.cache_ttl) == (0.95, None, 3600)
