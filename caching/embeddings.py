@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Sequence
 
 import numpy as np
+from asgiref.sync import async_to_sync
 
+from core.errors import ProviderTimeout, ProviderUnreachable
 from core.redis import PREFIX, RedisError, async_redis, or_default, sync_redis
 from providers.types import Embedder, Vector, Vectors
 
 log = logging.getLogger(__name__)
 LIFE = 24 * 3600  # seconds
+PAUSE = 10.0  # seconds for which an embedder that was silent is left alone by those who cannot wait
+_silent_until: dict[str, float] = {}  # by identity, in monotonic seconds
 
 
 def _name(embedder: Embedder, text: str) -> str:
@@ -29,20 +34,33 @@ def _vector(value: bytes | str | None) -> Vector | None:
 
 
 async def embed_question(embedder: Embedder, text: str) -> Vector:
-    """One text's vector, shape (dimensions,), from the cache or the embedder. Raises ProviderError."""
+    """One text's vector, shape (dimensions,), from the cache or the embedder. Raises ProviderError.
+
+    An embedder that did not answer in time is not asked again for ten seconds: every question would wait for it.
+    """
     name = _name(embedder, text)
     known = _vector(await or_default(async_redis().get(name), None, "embedding cache read"))
     if known is not None:
         return known
-    vector: Vector = (await embedder.embed([text]))[0]
+    vector: Vector = (await _embed_now(embedder, [text]))[0]
     await or_default(async_redis().set(name, vector.tobytes(), ex=LIFE), None, "embedding cache write")
     return vector
 
 
-def embed_texts(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+async def _embed_now(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    if time.monotonic() < _silent_until.get(embedder.identity, 0.0):
+        raise ProviderUnreachable(f"The embedding model '{embedder.model}' does not answer.")
+    try:
+        return await embedder.embed(texts)
+    except ProviderTimeout:
+        _silent_until[embedder.identity] = time.monotonic() + PAUSE
+        raise
+
+
+def embed_texts(embedder: Embedder, texts: Sequence[str], *, is_awaited: bool = False) -> Vectors:
     """Vectors of texts, shape (len(texts), dimensions): one MGET, one request for those that were not known.
 
-    For workers. Raises ProviderError.
+    For workers; and, with the patience of `embed_question`, for pages: `is_awaited`. Raises ProviderError.
     """
     names = [_name(embedder, text) for text in texts]
     try:
@@ -52,7 +70,9 @@ def embed_texts(embedder: Embedder, texts: Sequence[str]) -> Vectors:
         rows = [None] * len(texts)
     missing = [i for i, row in enumerate(rows) if row is None]
     if missing:
-        for i, vector in zip(missing, embedder.embed_sync([texts[i] for i in missing]), strict=True):
+        unknown = [texts[i] for i in missing]
+        vectors = async_to_sync(_embed_now)(embedder, unknown) if is_awaited else embedder.embed_sync(unknown)
+        for i, vector in zip(missing, vectors, strict=True):
             rows[i] = vector
         _keep({names[i]: rows[i] for i in missing})
     return np.vstack([row for row in rows if row is not None])

@@ -1,72 +1,136 @@
-"""The exact cache: the same question in the same scope, answered from Redis.
+"""The exact cache: the same request in the same scope, answered from Redis.
 
-An entry lives under `polyai:exact:<project>:<key>` for its project's time and not longer: a hit never
-extends a life. It is served only while the project's documents are those that it was written from.
+An entry lives under `polyai:exact:<project>:<epoch>:<request key>` for its project's time and not longer: a hit
+never extends a life. It is a copy of a row in PostgreSQL (caching.entries), and may be lost.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from caching.types import CachedAnswer, Source, typed
-from core.redis import PREFIX, async_redis, or_default, sync_redis
+from core.redis import PREFIX, async_redis, or_default, sync_redis, within_budget
 
 log = logging.getLogger(__name__)
-FORMAT = 1  # moves with the shape of CachedAnswer: an entry of another format is a miss
+FORMAT = b"2"  # moves with the shape of CachedAnswer: an entry of another format is a miss
+PLAIN, PACKED = b"j", b"z"  # JSON, and JSON through zlib
+LARGE = 2048  # bytes, from which on packing saves more than it costs: 4 KB become 1.5 in 0.1 ms
+LARGEST = 64 * 1024 * 1024  # bytes, beyond which a damaged value is not unpacked
+SKEW = timedelta(minutes=1)  # by which the clocks of two servers may differ
 
 
-def _name(project_id: UUID | str, key: str) -> str:
-    return f"{PREFIX}exact:{project_id}:{key}"
+class Unreadable(ValueError):
+    """A stored value that is none of ours, damaged, or of an older format."""
 
 
-async def find(project_id: UUID, key: str, *, corpus_version: int) -> CachedAnswer | None:
-    """The answer stored under a key, if the documents have not changed since. A failing Redis is a miss."""
-    value = await or_default(async_redis().get(_name(project_id, key)), None, "exact cache read")
-    entry = _load(value) if value is not None else None
-    if entry is None or entry.corpus_version != corpus_version or entry.expires_at <= datetime.now(UTC):
+def name(project_id: UUID, epoch: int, key: str) -> str:
+    return f"{PREFIX}exact:{project_id}:{epoch}:{key}"
+
+
+async def find(project_id: UUID, epoch: int, key: str) -> CachedAnswer | None:
+    """The answer stored under a request's key; whether its evidence still holds is for the caller to see.
+
+    Raises RedisAway, and Unreadable for a value that was dropped because it cannot be read.
+    """
+    value = await within_budget(async_redis().get(name(project_id, epoch, key)), "exact cache read")
+    if value is None:
         return None
-    return entry
+    try:
+        answer = load(value)
+        if answer.project_id != project_id:
+            raise Unreadable("of another project")
+    except Unreadable as error:
+        log.warning("exact cache: dropped a value that cannot be read (%s)", error)
+        await drop(project_id, epoch, key)
+        raise
+    return answer if is_alive(answer) else None
 
 
-async def store(key: str, answer: CachedAnswer) -> None:
-    """Keep an answer until its `expires_at`. A failing Redis keeps nothing."""
+async def store(epoch: int, key: str, answer: CachedAnswer, *, only_if_there: bool = False) -> None:
+    """Keep an answer until its `expires_at`; `only_if_there`: in place of one that nobody has dropped meanwhile.
+    A failing Redis keeps nothing."""
     milliseconds = int((answer.expires_at - datetime.now(UTC)).total_seconds() * 1000)
     if milliseconds > 0:
-        write = async_redis().set(_name(answer.project_id, key), _dump(answer), px=milliseconds)
+        write = async_redis().set(name(answer.project_id, epoch, key), dump(answer), px=milliseconds, xx=only_if_there)
         await or_default(write, None, "exact cache write")
 
 
-def list_entries(search: str = "") -> Iterator[tuple[str, CachedAnswer]]:
-    """All entries, as (`<project>:<key>`, answer), that have `search` in their question or answer."""
-    client, wanted = sync_redis(), search.casefold()
-    names = list(client.scan_iter(match=f"{PREFIX}exact:*", count=1000))
-    for start in range(0, len(names), 500):
-        batch = names[start : start + 500]
-        for name, value in zip(batch, client.mget(batch), strict=True):
-            entry = _load(value) if value is not None else None
-            if entry and (wanted in entry.question.casefold() or wanted in entry.text.casefold()):
-                yield name.decode().removeprefix(f"{PREFIX}exact:"), entry
+async def drop(project_id: UUID, epoch: int, key: str) -> None:
+    """Drop one entry, from asynchronous code, if Redis is there."""
+    await or_default(async_redis().unlink(name(project_id, epoch, key)), None, "exact cache drop")
 
 
-def get_entry(entry_id: str) -> CachedAnswer | None:
-    value = sync_redis().get(f"{PREFIX}exact:{entry_id}")
-    return _load(value) if value is not None else None
+def forget(project_id: UUID, epoch: int, keys: Iterable[str]) -> None:
+    """Drop entries, from synchronous code. Raises RedisError, OSError: who must be sure moves the epoch then."""
+    names = [name(project_id, epoch, key) for key in keys]
+    if names:
+        sync_redis().unlink(*names)
 
 
-def delete_entries(entry_ids: Iterable[str]) -> int:
-    """Forget entries by the ids that list_entries gave; how many there were."""
-    names = [f"{PREFIX}exact:{entry_id}" for entry_id in entry_ids]
-    return int(sync_redis().delete(*names)) if names else 0
+def is_alive(answer: CachedAnswer) -> bool:
+    """Neither expired nor, after the clock was set back, from a future in which its time would not count."""
+    now = datetime.now(UTC)
+    return answer.created_at <= now + SKEW and now < answer.expires_at
 
 
-def _dump(answer: CachedAnswer) -> bytes:
-    return json.dumps({"format": FORMAT, **asdict(answer)}, default=_plain, ensure_ascii=False).encode()
+def dump(answer: CachedAnswer) -> bytes:
+    """`<format> <corpus_version> <expiry, ms since 1970> <j|z>\\n<body>`: the head can be read without the body."""
+    body = json.dumps(asdict(answer), default=_plain, ensure_ascii=False).encode()
+    kind = PLAIN
+    if len(body) >= LARGE:
+        body, kind = zlib.compress(body, 1), PACKED
+    expiry = int(answer.expires_at.timestamp() * 1000)
+    return b"%s %d %d %s\n%s" % (FORMAT, answer.corpus_version, expiry, kind, body)
+
+
+def load(value: bytes | str) -> CachedAnswer:
+    """The answer in a stored value. Raises Unreadable."""
+    try:
+        head, body = (value if isinstance(value, bytes) else value.encode()).split(b"\n", 1)
+        found_format, _, _, kind = head.split(b" ")
+        if found_format != FORMAT or kind not in (PLAIN, PACKED):
+            raise Unreadable(f"format {found_format[:20]!r} {kind[:20]!r}")
+        return answer_of(json.loads(_unpacked(body) if kind == PACKED else body))
+    except Unreadable:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error) as error:
+        raise Unreadable(type(error).__name__) from error
+
+
+def _unpacked(body: bytes) -> bytes:
+    unpacking = zlib.decompressobj()
+    unpacked = unpacking.decompress(body, LARGEST)
+    if not unpacking.eof:
+        raise Unreadable("cut off, or too large")
+    return unpacked
+
+
+def answer_of(fields: dict[str, Any]) -> CachedAnswer:  # Any: JSON
+    """An answer from its JSON fields. Raises ValueError, TypeError, KeyError, AttributeError."""
+    return typed(
+        CachedAnswer(
+            project_id=UUID(fields.pop("project_id")),
+            sources=sources_of(fields.pop("sources")),
+            created_at=_moment(fields.pop("created_at")),
+            expires_at=_moment(fields.pop("expires_at")),
+            **fields,
+        )
+    )
+
+
+def sources_of(rows: object) -> tuple[Source, ...]:
+    """Sources from their JSON fields. Raises as answer_of does."""
+    if not isinstance(rows, list):
+        raise TypeError("not a list")
+    ids = ("chunk_id", "document_id")
+    return tuple(typed(Source(**{**row, **{key: UUID(row[key]) for key in ids}})) for row in rows)
 
 
 def _plain(value: object) -> str:
@@ -77,38 +141,8 @@ def _plain(value: object) -> str:
     raise TypeError(f"a {type(value).__name__} has no place in a cached answer")
 
 
-def _list(value: object) -> list[Any]:  # Any: JSON
-    if not isinstance(value, list):
-        raise TypeError("not a list")
-    return value
-
-
 def _moment(value: str) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
     return moment
-
-
-def _load(value: bytes | str) -> CachedAnswer | None:
-    """The answer in a stored value; None, with a line in the log, for one that cannot be read."""
-    try:
-        fields = json.loads(value)
-        if fields.pop("format") != FORMAT:
-            return None
-        sources = tuple(
-            typed(Source(**{**s, "chunk_id": UUID(s["chunk_id"]), "document_id": UUID(s["document_id"])}))
-            for s in _list(fields.pop("sources"))
-        )
-        return typed(
-            CachedAnswer(
-                project_id=UUID(fields.pop("project_id")),
-                sources=sources,
-                created_at=_moment(fields.pop("created_at")),
-                expires_at=_moment(fields.pop("expires_at")),
-                **fields,
-            )
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        log.warning("exact cache: dropped a value that cannot be read (%s)", type(error).__name__)
-        return None

@@ -23,9 +23,19 @@ from django.template.loader import render_to_string
 
 from accounts.types import Actor
 from chat import runs
+from chat.grounding import highest_number
 from chat.rendering import Rendered, StreamRenderer
 from chat.runs import AnswerStopped
-from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Event, Question, SourcesFound, TextDelta
+from chat.types import (
+    AnswerCompleted,
+    AnswerFailed,
+    AnswerRestarted,
+    AnswerStarted,
+    Event,
+    Question,
+    SourcesFound,
+    TextDelta,
+)
 from core.errors import InvalidInput, PolyAIError
 
 log = logging.getLogger(__name__)
@@ -106,13 +116,15 @@ class _Follower:
             case AnswerStarted():
                 self._renderer.answer_id = str(event.answer_id)
             case SourcesFound():
-                self._renderer.sources = len(event.sources)
+                self._renderer.sources = highest_number(event.sources)
                 body["sources_html"] = self._sources_html(event)
             case TextDelta():
                 body["html"] = _rendered(self._renderer.feed(event.text))
             case AnswerCompleted():
                 body["html"] = self._renderer.finish(event.text)
                 body["facts_html"] = _facts_html(event)
+            case AnswerRestarted():
+                self._renderer = StreamRenderer(self._renderer.sources, self._renderer.answer_id)
             case AnswerFailed() | AnswerStopped():
                 pass
         await self._consumer._send(body)
@@ -138,6 +150,7 @@ def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
 def _facts_html(event: AnswerCompleted) -> str:
     """The line under an answer, by the same template that the page uses."""
     message = {
+        "id": event.answer_id,
         "cache": asdict(event.cache),
         "finish_reason": event.finish_reason,
         "model": event.model,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+from caching.types import Source
 
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 CITATION = re.compile(r"[ \t]?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\](?![(:])")
@@ -22,6 +25,11 @@ def cited_numbers(text: str, sources: int) -> set[int]:
     prose = "".join(_CODE.split(text)[::2])
     numbers = (int(n) for match in CITATION.finditer(prose) for n in re.findall(r"\d+", match[1]))
     return {n for n in numbers if 1 <= n <= sources}
+
+
+def highest_number(sources: Iterable[Source]) -> int:
+    """The highest number that an answer with these sources may cite; those of a cached answer may have gaps."""
+    return max((source.n for source in sources), default=0)
 
 
 def _known(match: re.Match[str], sources: int) -> str:

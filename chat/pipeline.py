@@ -8,15 +8,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from caching.canonical import canonical_text
-from caching.embeddings import embed_question
-from chat.prompts import build_request
-from chat.routing import relevant_history, search_text
+from chat.routing import relevant_history
 from chat.selectors import open_turn
 from chat.turns import RunningTurn, failed
 from chat.types import Event, Question
 from core.database import in_db
 from core.errors import InvalidInput, PolyAIError, TooLong
-from knowledge.retrieval import retrieve
 from providers.registry import get_chat_model, get_embedder
 
 log = logging.getLogger(__name__)
@@ -26,6 +23,8 @@ MAX_QUESTION = 8_000  # characters: about 2,000 tokens, beside which the passage
 async def answer(question: Question) -> AsyncGenerator[Event, None]:
     """Answer one question: AnswerStarted, SourcesFound, TextDelta …, AnswerCompleted; or AnswerFailed at any point.
 
+    The answer comes from the exact cache, from the semantic cache, or is found in the documents and written.
+
     Close the generator (`aclosing`), or cancel the task that runs it, to stop: the text so far is kept.
     """
     model, embedder = get_chat_model(), get_embedder()
@@ -34,26 +33,25 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
         admit(question)
         turn = RunningTurn(question, await in_db(open_turn)(question), model, embedder)
         with turn.stage("history"):
-            history = relevant_history(question.text, await turn.load_history())
+            turn.inquire(relevant_history(question.text, await turn.load_history()))
         with turn.stage("exact cache"):
-            key = turn.key(history)
-            cached = await turn.find_cached(key)
+            match, vector = await turn.find_exact(), None
+        if match is None:
+            with turn.stage("embed"):
+                vector = await turn.embed()
+            with turn.stage("semantic cache"):
+                match = await turn.find_similar(vector)
 
-        if cached is not None:
-            for event in turn.replay(cached):
-                yield event
+        if match is not None:
+            for told in turn.replay(match):
+                yield told
         else:
             yield await turn.begin()
-            with turn.stage("embed"):
-                vector = await embed_question(embedder, canonical_text(search_text(question.text, history)))
-            with turn.stage("retrieve"):
-                passages = await in_db(retrieve)(question.actor, turn.start.project_id, embedder, vector)
-            yield turn.found(passages)
-            async with aclosing(turn.generate(build_request(question.text, history, passages))) as deltas:
-                async for delta in deltas:
-                    yield delta
+            async with aclosing(turn.generate(vector)) as written:
+                async for event in written:
+                    yield event
 
-        yield await turn.complete(key)
+        yield await turn.complete()
     except PolyAIError as error:
         yield await turn.fail(error) if turn else failed(error)
     except Exception:  # the last border: whatever was not foreseen is logged here and told in our words

@@ -32,6 +32,42 @@ def is_standalone(text: str) -> bool:
     return len(words) >= LEAST_WORDS and bool(_OPENING.match(text)) and not _LEANS_ON_CONTEXT.search(text)
 
 
+_POINTS_ELSEWHERE = re.compile(
+    r"\b(?:it|itself|they|them|theirs|he|him|she|hers|this|these|those|former|latter|above|previous|continue)\b|"
+    r"\bthat(?=\s*(?:[?.!,]|$)|\s+(?:is|was|are|be|one|mean|means)\b)|"
+    r"\b(?:about|of|for|with|like|do|does|did|is|was|than|after|before|to)\s+that\b",
+    re.IGNORECASE,
+)
+_POSSESSIVE = re.compile(r"\b(?:its|their|his|her)\b", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(
+    r"a|about|again|all|an|and|any|are|as|at|be|but|by|can|continue|could|did|do|does|else|for|from|go|great|had|has|"
+    r"have|hello|hey|hi|how|i|if|in|is|it|just|know|lets|me|more|much|my|need|next|no|nope|not|now|of|oh|ok|okay|on|"
+    r"one|or|our|out|please|right|say|should|so|some|sure|tell|thank|thanks|that|the|then|there|thing|this|to|too|up|"
+    r"us|very|want|was|we|well|what|whats|when|where|which|who|why|will|with|would|yeah|yes|yep|you|your|\d+"
+)
+LEAST_CONTENT = 2  # words that say something; in a script without spaces, letters
+
+
+def is_shareable(text: str, history: Sequence[Turn]) -> bool:
+    """Whether a question may be matched by its meaning alone: with nothing before it that bears on it, nothing
+    in it that points elsewhere, and something in it at all ("continue", "yes" and "thanks" ask for nothing).
+
+    "Their" points elsewhere unless something came before it that may own: "How do customers return their goods?"
+    """
+    if history or _POINTS_ELSEWHERE.search(text):
+        return False
+    owned = _POSSESSIVE.search(text)
+    return has_content(text) and (owned is None or has_content(text[: owned.start()]))
+
+
+def has_content(text: str, *, least: int = LEAST_CONTENT) -> bool:
+    """Whether at least so many words of a text say something, or enough letters in a script without spaces."""
+    words = re.findall(r"\w+", text.casefold().replace("'", "").replace("’", ""))
+    content = [word for word in words if not _SAYS_NOTHING.fullmatch(word)]
+    unspaced = sum(len(word) for word in content if not word.isascii() and len(word) > LEAST_CONTENT)
+    return len(content) >= least or unspaced > 2 * LEAST_CONTENT
+
+
 def relevant_history(text: str, history: Sequence[Turn]) -> tuple[Turn, ...]:
     """What was said before, as far as it bears on the question: all of it, or nothing.
 

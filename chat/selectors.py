@@ -9,6 +9,7 @@ from django.db.models import F, Q, QuerySet
 from accounts.selectors import get_project, list_projects
 from accounts.types import Actor
 from caching.history import KEPT
+from caching.policy import policy_of
 from caching.types import Turn
 from chat.models import Conversation, Message
 from chat.types import Question, TurnStart
@@ -36,7 +37,8 @@ def open_turn(question: Question) -> TurnStart:
     """Check access and read what a turn begins from. Raises NotFound. Nothing is stored yet."""
     actor = question.actor
     project = get_project(actor, question.project)
-    conversation = Conversation.objects.filter(id=question.conversation_id).first()
+    # What no conversation will remember begins none and goes on with none.
+    conversation = Conversation.objects.filter(id=question.conversation_id).first() if question.is_kept else None
     tip = None
     if conversation is not None:
         if conversation.user_id != actor.user_id or conversation.project_id != project.id:
@@ -45,7 +47,7 @@ def open_turn(question: Question) -> TurnStart:
     return TurnStart(
         project_id=project.id,
         corpus_version=project.corpus_version,
-        cache_ttl=project.cache_ttl,
+        policy=policy_of(project),
         conversation_id=question.conversation_id,
         is_new=conversation is None,
         title=conversation.title if conversation else _title(question.text),

@@ -12,6 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from caching import history
+from caching.judgements import judge
+from caching.models import Judgement
 from caching.types import Source
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
@@ -96,6 +98,42 @@ def delete_conversation(conversation: Conversation) -> None:
     """Delete a conversation with its messages, and what Redis remembers of it."""
     history.forget(conversation.id)
     conversation.delete()
+
+
+def report_wrong(message: Message) -> None:
+    """A reader says that a cached answer is wrong: it leaves every cache. Saying it twice says it once.
+
+    Raises InvalidInput for an answer that no cache gave.
+    """
+    if not message.cache.get("entry_id"):
+        raise InvalidInput("Only an answer that came from the cache can be reported here.")
+    with transaction.atomic():
+        facts = Message.objects.select_for_update().get(id=message.id).cache
+        if not facts.get("reported"):
+            judge(judgement_of(message, Judgement.Origin.CLICK, is_right=False), message.content)
+            Message.objects.filter(id=message.id).update(cache={**facts, "reported": True})
+
+
+def judgement_of(message: Message, origin: Judgement.Origin, *, is_right: bool) -> Judgement:
+    """A judgement, not saved yet, of the cached answer in a message."""
+    facts = message.cache
+    return Judgement(
+        id=judgement_id(message, origin),
+        project=message.conversation.project,
+        entry_id=facts.get("entry_id"),
+        origin=origin,
+        layer="semantic" if facts["status"] == "hit-semantic" else "exact",
+        asked=message.parent.content if message.parent else "",
+        known=facts.get("question") or "",
+        similarity=facts.get("similarity"),
+        probability=facts.get("probability"),
+        is_right=is_right,
+    )
+
+
+def judgement_id(message: Message, origin: Judgement.Origin) -> UUID:
+    """Of the one judgement that there can be of a message from this origin."""
+    return uuid.uuid5(message.id, origin)
 
 
 def _plain(source: Source) -> dict[str, object]:

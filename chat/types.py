@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from accounts.types import Actor
-from caching.types import Source
+from caching.types import CachedAnswer, Policy, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """`conversation_id` names the conversation to go on with; one that does not exist yet is begun under it.
-    `fresh` passes the cache by when reading; the new answer replaces what was there."""
+    `fresh` passes the cache by when reading; the new answer replaces what was there, unless `no_store`.
+    `threshold` may tighten the project's similarity threshold."""
 
     actor: Actor
     project: str  # slug
     text: str
     conversation_id: UUID
     fresh: bool = False
+    no_store: bool = False
+    threshold: float | None = None
+    is_kept: bool = True  # else no conversation remembers it
     origin: str = "web"  # a Conversation.Origin
 
 
@@ -28,10 +32,26 @@ class Question:
 class CacheFacts:
     """Whether and how the cache answered. `age` is in seconds."""
 
-    status: str  # hit-exact, miss, bypass
-    similarity: float | None = None
+    status: str  # hit-exact, hit-semantic, miss, bypass, coalesced, stale
+    similarity: float | None = None  # cosine of the two questions
     age: int | None = None
     question: str | None = None  # the one that the answer was first written for
+    entry_id: str | None = None
+    probability: float | None = None  # that the two questions are the same, before the project's offset
+    error: float | None = None  # upper bound of the probability that the two questions are not the same
+    is_approved: bool = False  # a curator stands for the answer
+
+
+def facts_of(answer: CachedAnswer, entry_id: UUID) -> CacheFacts:
+    """What an exact hit tells of itself."""
+    age = int((datetime.now(UTC) - answer.created_at).total_seconds())
+    return CacheFacts(
+        status="hit-exact",
+        age=max(0, age),
+        question=answer.question,
+        entry_id=str(entry_id),
+        is_approved=answer.is_approved,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +70,11 @@ class SourcesFound:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta:
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRestarted:
+    """What came of the answer is void: who wrote it is gone, and it comes anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +113,7 @@ class AnswerFailed:
     text: str = ""
 
 
-Event: TypeAlias = AnswerStarted | SourcesFound | TextDelta | AnswerCompleted | AnswerFailed
+Event: TypeAlias = AnswerStarted | SourcesFound | TextDelta | AnswerRestarted | AnswerCompleted | AnswerFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +122,7 @@ class TurnStart:
 
     project_id: UUID
     corpus_version: int
-    cache_ttl: int  # seconds
+    policy: Policy
     conversation_id: UUID
     is_new: bool  # the conversation begins with this turn
     title: str

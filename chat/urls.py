@@ -1,11 +1,13 @@
 from django.urls import path
 
-from chat import views
+from chat import cache_views, views
 
 urlpatterns = [
+    path("projects/<slug:slug>/cache/entries/write/", cache_views.write, name="cache-write"),
     path("", views.home, name="home"),
     path("ask/", views.ask, name="ask"),
     path("chat/<uuid:conversation_id>/", views.conversation, name="conversation"),
     path("chat/<uuid:conversation_id>/delete/", views.delete, name="delete-conversation"),
+    path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/wrong/", views.report_wrong, name="report-wrong"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/", views.message, name="message"),
 ]

@@ -9,7 +9,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -24,7 +24,7 @@ from chat.rendering import render as render_markdown
 from chat.selectors import get_conversation, list_conversations, list_messages
 from chat.types import AnswerFailed, Question
 from core.database import release
-from core.errors import InvalidInput
+from core.errors import InvalidInput, NotFound
 from knowledge.selectors import list_documents
 from providers.registry import get_chat_model
 
@@ -68,7 +68,13 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     shown = list_messages(found)
     for message in shown:
         _render(message)
-    context = {"conversation": found, "conversation_id": found.id, "project": found.project, "shown": shown}
+    context = {
+        "conversation": found,
+        "conversation_id": found.id,
+        "project": found.project,
+        "shown": shown,
+        "role": get_role(actor, found.project),
+    }
     return render(request, "chat/chat.html", {**_frame(actor), **context})
 
 
@@ -109,6 +115,21 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
+def report_wrong(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
+    """A cached answer is wrong: it leaves the cache. The button says so, or the page comes back."""
+    found = get_conversation(actor_of(request), conversation_id)
+    message = found.messages.select_related("conversation__project", "parent").filter(id=message_id).first()
+    if message is None:
+        raise NotFound("This answer does not exist, or is not yours.")
+    services.report_wrong(message)
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"evicted": True})
+    messages.success(request, "Thank you. This answer has left the cache.")
+    return redirect("conversation", conversation_id=conversation_id)
+
+
+@require_POST
+@login_required
 def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     found = get_conversation(actor, conversation_id)
@@ -137,4 +158,5 @@ def _frame(actor: Actor) -> dict[str, object]:
 
 def _render(message: Message) -> None:
     if message.role == Message.Role.ASSISTANT:
-        message.html = render_markdown(message.content, len(message.sources), str(message.id))  # type: ignore[attr-defined]  # for the template
+        highest = max((source["n"] for source in message.sources), default=0)
+        message.html = render_markdown(message.content, highest, str(message.id))  # type: ignore[attr-defined]  # for the template

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import serializers
@@ -12,7 +14,7 @@ from rest_framework.exceptions import APIException, NotFound, PermissionDenied, 
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as default_handler
 
-from core.errors import InvalidInput, PolyAIError, StoreUnavailable
+from core.errors import InvalidInput, PolyAIError, StoreUnavailable, TooLong
 
 
 class ErrorDetail(serializers.Serializer[None]):
@@ -34,6 +36,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """What a view raised, as `{"error": …}`; None, for Django's own page and log, for what nobody foresaw."""
     if isinstance(error, OperationalError | InterfaceError):
         error = StoreUnavailable("The database does not answer. Try again in a moment.")
+    if isinstance(error, RequestDataTooBig):
+        megabytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2
+        error = TooLong(f"The body has more than {megabytes} MB. Upload long texts as documents instead.")
     if isinstance(error, RecursionError):
         error = InvalidInput("The body is nested too deeply.")
     if isinstance(error, PolyAIError):
@@ -56,7 +61,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 def _sentence(detail: object) -> str:
     """`{"name": ["This field is required."]}` → `name: This field is required.`"""
     if isinstance(detail, dict):
-        return " ".join(f"{field}: {_sentence(problem)}" for field, problem in detail.items())
+        told = [(field, _sentence(problem)) for field, problem in detail.items()]
+        return " ".join(problem if field == "non_field_errors" else f"{field}: {problem}" for field, problem in told)
     if isinstance(detail, list):
         return " ".join(_sentence(problem) for problem in detail)
     return str(detail)

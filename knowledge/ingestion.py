@@ -23,6 +23,7 @@ from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from caching import eviction
 from caching.embeddings import embed_texts
 from core.errors import PolyAIError
 from knowledge.chunking import split
@@ -182,7 +183,11 @@ def _publish(document: Document, is_changed: bool) -> None:
     """Make this version the one that searches find, and drop the one before, at once."""
     with transaction.atomic():
         _update(document, state=Document.State.READY, live_version=document.version, heartbeat_at=None, claim=None)
-        Chunk.objects.filter(document=document).exclude(version=document.version).delete()
+        old = Chunk.objects.filter(document=document).exclude(version=document.version)
+        live = Chunk.objects.filter(document=document, version=document.version)
+        gone = dict(old.values_list("id", "content_hash"))
+        eviction.replace_chunks(document.project_id, gone, set(live.values_list("content_hash", flat=True)))
+        old.delete()
         if is_changed or document.live_version != document.version:
             move_corpus_version(document.project_id)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import unicodedata
 from math import ceil
 from pathlib import PurePath
 from uuid import UUID
@@ -15,7 +14,10 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import Project, User
+from caching import eviction
+from caching.gate import break_seal
 from core.errors import InvalidInput, TooLong, UnreadableFile
+from core.text import nfc
 from knowledge import queue
 from knowledge.models import Document
 from knowledge.parsers import check_kind
@@ -28,6 +30,7 @@ NAME_LENGTH = 255
 def move_corpus_version(project_id: UUID) -> None:
     """Call it in the transaction that changes what can be found: cached answers of older versions are not served."""
     Project.objects.filter(id=project_id).update(corpus_version=F("corpus_version") + 1)
+    transaction.on_commit(lambda: break_seal(project_id))
 
 
 def upload(*, project: Project, name: str, file: File[bytes], user: User | None = None) -> tuple[Document, bool]:
@@ -78,6 +81,7 @@ def delete(document: Document) -> None:
             return
         if found.live_version:
             move_corpus_version(found.project_id)
+        eviction.forget_chunks(found.project_id, list(found.chunks.values_list("id", flat=True)))
         project_id, document_id = found.project_id, found.id
         found.delete()
         transaction.on_commit(lambda: announce(project_id, document_id))
@@ -100,7 +104,7 @@ def _forget_file(document: Document) -> None:
 
 def _checked_name(name: str) -> str:
     """A name fit to show: no folders above, no control characters, no direction overrides."""
-    name = unicodedata.normalize("NFC", name)
+    name = nfc(name)
     shown = "".join(
         c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
     )

@@ -7,12 +7,14 @@ from collections.abc import Awaitable
 
 import httpx2
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from redis.exceptions import ResponseError
 
+from caching import semantic
 from core.database import in_db
 from core.errors import StoreUnavailable
-from core.redis import RedisError, async_redis
+from core.redis import PREFIX, RedisError, async_redis
 from polyai.celery import sign_of_life
 from providers.registry import get_chat_model
 
@@ -25,8 +27,8 @@ async def live(request: HttpRequest) -> JsonResponse:
 
 async def ready(request: HttpRequest) -> JsonResponse:
     """200 while questions can be answered, perhaps without some part (`degraded`); 503 without PostgreSQL."""
-    names = ["database", "redis", "embeddings", "worker", "beat", "model"]
-    checks = [_database(), _redis(), _embeddings(), _alive("worker"), _alive("beat"), _model()]
+    names = ["database", "redis", "semantic_cache", "embeddings", "worker", "beat", "model"]
+    checks = [_database(), _redis(), _semantic_cache(), _embeddings(), _alive("worker"), _alive("beat"), _model()]
     parts = dict(zip(names, await asyncio.gather(*map(_bounded, checks)), strict=True))
     if parts["database"] != "ok":
         status = "down"
@@ -38,7 +40,7 @@ async def ready(request: HttpRequest) -> JsonResponse:
 async def _bounded(check: Awaitable[str]) -> str:
     try:
         return await asyncio.wait_for(check, TIMEOUT)
-    except (TimeoutError, OSError, RedisError, StoreUnavailable, httpx2.HTTPError):
+    except (TimeoutError, OSError, RedisError, StoreUnavailable, DatabaseError, httpx2.HTTPError):
         return "down"
 
 
@@ -52,8 +54,18 @@ async def _database() -> str:
 
 
 async def _redis() -> str:
-    await async_redis().ping()
+    """Degraded while it can be read but not written: full, or a replica."""
+    try:
+        await async_redis().set(f"{PREFIX}health", 1, ex=60)
+    except ResponseError:
+        await async_redis().ping()
+        return "degraded"
     return "ok"
+
+
+async def _semantic_cache() -> str:
+    """Without an index it still answers, by a search through all of a scope; beat has it made."""
+    return "ok" if await in_db(semantic.is_indexed)() else "degraded"
 
 
 async def _embeddings() -> str:

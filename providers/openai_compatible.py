@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import httpx2
@@ -25,10 +25,12 @@ from core.errors import (
     StreamCut,
 )
 from core.loops import PerLoop
+from core.text import storable
 from providers.types import ChatRequest, Completion, Delta, Usage, Vectors
 
 log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 5.0  # seconds
+MODEL_LENGTH, REASON_LENGTH = 200, 30  # characters that are kept of what a server calls them
 LOCAL_URL = "http://embeddings/v1"  # the host is not looked up: a unix socket stands for it
 
 
@@ -82,6 +84,13 @@ def _logged(ours: ProviderError, theirs: Exception) -> ProviderError:
     return ours
 
 
+def _whole(text: str) -> tuple[str, str]:
+    """A piece of a stream as it can be stored, and the half of a surrogate pair that waits for the next: some servers
+    send an emoji in two."""
+    end = len(text) - ("\ud800" <= text[-1] <= "\udbff")
+    return storable(text[:end]), text[end:]
+
+
 class OpenAIChatModel:
     """A chat model behind `/v1/chat/completions`."""
 
@@ -105,7 +114,7 @@ class OpenAIChatModel:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion, None]:
         what = f"The language model '{self.name}'"
         with translated(what, key="OPENAI_API_KEY", model="POLYAI_CHAT_MODEL"):
-            model, finish_reason, usage = self.name, "", Usage()
+            model, finish_reason, usage, half = self.name, "", Usage(), ""
             stream = await self._client().chat.completions.create(
                 model=self.name,
                 messages=[cast("ChatCompletionMessageParam", asdict(message)) for message in request.messages],
@@ -118,16 +127,23 @@ class OpenAIChatModel:
                         model = chunk.model or model
                         if chunk.usage:
                             usage = Usage(
-                                prompt_tokens=chunk.usage.prompt_tokens, completion_tokens=chunk.usage.completion_tokens
+                                prompt_tokens=max(0, chunk.usage.prompt_tokens or 0),
+                                completion_tokens=max(0, chunk.usage.completion_tokens or 0),
                             )
                         for choice in (chunk.choices or [])[:1]:
                             finish_reason = choice.finish_reason or finish_reason
                             if choice.delta and choice.delta.content:
-                                yield Delta(text=choice.delta.content)
+                                text, half = _whole(half + choice.delta.content)
+                                if text:
+                                    yield Delta(text=text)
+                if half:
+                    yield Delta(text=storable(half))
         if not finish_reason:
             log.warning("%s ended its stream without a finish_reason", what)
             raise StreamCut(f"{what} broke off in the middle of its answer.")
-        yield Completion(model=model, finish_reason=finish_reason, usage=usage)
+        yield Completion(
+            model=storable(model)[:MODEL_LENGTH], finish_reason=storable(finish_reason)[:REASON_LENGTH], usage=usage
+        )
 
 
 class OpenAIEmbedder:
@@ -159,15 +175,21 @@ class OpenAIEmbedder:
 
     def _connect(self) -> openai.AsyncOpenAI:
         client = httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=self._socket, limits=_limits()))
-        # A question is waiting: five seconds and one quick retry, where ingestion keeps the SDK's patience.
-        return openai.AsyncOpenAI(http_client=client, max_retries=1, timeout=CONNECT_TIMEOUT, **self._arguments)
+        # Somebody is waiting: five seconds and no more, where ingestion keeps the SDK's patience. The SDK would try
+        # again after a time-out too.
+        return openai.AsyncOpenAI(http_client=client, max_retries=0, timeout=CONNECT_TIMEOUT, **self._arguments)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
+        create = partial(
+            self._client().embeddings.create, input=list(texts), model=self.model, encoding_format="base64"
+        )
         with self._translated():
-            return _vectors(
-                await self._client().embeddings.create(input=list(texts), model=self.model, encoding_format="base64"),
-                len(texts),
-            )
+            try:
+                return _vectors(await create(), len(texts))
+            except openai.APITimeoutError:
+                raise
+            except openai.APIConnectionError:  # one that the server has closed meanwhile
+                return _vectors(await create(), len(texts))
 
     def embed_sync(self, texts: Sequence[str]) -> Vectors:
         with self._translated():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Generator
 from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from django.core.files.base import ContentFile
 from django.test import Client
@@ -24,6 +26,10 @@ from knowledge.models import Document
 from providers.registry import get_chat_model
 from tests.upstream import MODEL, Upstream
 
+# A machine that is busy is no failure; and what continuous integration runs is the same each time.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("steady")
+
 PASSWORD = "correct horse 9"
 HANDBOOK = """# Refunds
 
@@ -38,12 +44,15 @@ Parcels to Norway take five working days. Express shipping costs 12 euros and ta
 @pytest.fixture(autouse=True)
 def empty_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.redis._away_until", 0.0)
+    monkeypatch.setattr("core.redis._slow", 0)
+    monkeypatch.setattr("caching.embeddings._silent_until", {})
     sync_redis().flushdb()
 
 
 @pytest.fixture(autouse=True)
 def quick_settings(settings: Settings, tmp_path: object) -> None:
     settings.MEDIA_ROOT = tmp_path
+    settings.REDIS_BUDGET = 1.0  # two test runs on two cores may hold a loop up for longer than 50 ms
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,10 @@ class Product:
             assert time.monotonic() < began + seconds, self.log
             time.sleep(0.02)
         return time.monotonic() - began
+
+    @property
+    def is_started(self) -> bool:
+        return self._process is not None
 
     def launch(self) -> None:
         self._process = subprocess.Popen(
@@ -84,6 +90,22 @@ class Product:
         self._process.kill()
         self._process.wait()
 
+    @contextmanager
+    def unsupervised(self) -> Iterator[None]:
+        """What is killed here stays away until the end of the block."""
+        assert self._process is not None
+        supervisor = psutil.Process(self._process.pid)
+        supervisor.suspend()
+        try:
+            yield
+        finally:
+            supervisor.resume()
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the parts have their sockets."""
+        return next(f for f in (self.home / "run", *Path("/tmp").glob("polyai-*")) if (f / "pids.json").exists())
+
     def processes(self) -> list[psutil.Process]:
         assert self._process is not None
         supervisor = psutil.Process(self._process.pid)
@@ -91,8 +113,7 @@ class Product:
 
     def part(self, name: str) -> psutil.Process:
         """The process of one part, as the supervisor started it."""
-        folder = next(f for f in (self.home / "run", *Path("/tmp").glob("polyai-*")) if (f / "pids.json").exists())
-        return psutil.Process(json.loads((folder / "pids.json").read_text())[name][0])
+        return psutil.Process(json.loads((self.run_folder / "pids.json").read_text())[name][0])
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

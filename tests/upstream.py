@@ -1,4 +1,4 @@
-"""A language model for tests and benchmarks: a real HTTP server that speaks OpenAI's streaming protocol.
+"""A language model for tests and benchmarks: a real HTTP server that speaks OpenAI's protocol, streaming or not.
 
 `enqueue` sets what it says next, `history` holds what it was asked. This is the only stand-in: everything
 between it and the answer (SDK, HTTP, parsing) is the real thing.
@@ -94,8 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._headers("text/event-stream")
                 self.wfile.write(reply.raw)
                 self.close_connection = True
-            else:
+            elif asked.get("stream"):
                 self._stream(reply)
+            else:
+                self._complete(reply)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the reader has gone: what a stop looks like from here
 
@@ -115,10 +117,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._event(reply, {"content": word if place == 0 else f" {word}"})
         if reply.finish_reason:
             self._event(reply, {}, finish_reason=reply.finish_reason)
-            usage = {"prompt_tokens": 100, "completion_tokens": len(words), "total_tokens": 100 + len(words)}
-            self._send({**self._frame(reply), "choices": [], "usage": usage})
+            self._send({**self._frame(reply), "choices": [], "usage": _usage(words)})
             self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
+
+    def _complete(self, reply: Reply) -> None:
+        words = reply.text.split(" ")
+        time.sleep(reply.first_delay + reply.delay * len(words))
+        message = {"role": "assistant", "content": reply.text}
+        choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
+        body = {**self._frame(reply), "object": "chat.completion", "choices": [choice], "usage": _usage(words)}
+        self._json(200, body)
 
     def _frame(self, reply: Reply) -> dict[str, Any]:
         return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": reply.model}
@@ -143,3 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+def _usage(words: list[str]) -> dict[str, int]:
+    return {"prompt_tokens": 100, "completion_tokens": len(words), "total_tokens": 100 + len(words)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import floor
 from pathlib import PurePath
 
 from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.utils.safestring import SafeString, mark_safe
 
-from chat.rendering import render_passage
+from chat.rendering import render, render_passage
 
 register = template.Library()
 JUST_NOW = 5  # seconds
@@ -23,6 +24,13 @@ def passage(text: str, document: str) -> SafeString:
     return mark_safe(render_passage(text))  # noqa: S308  # it sanitises
 
 
+@register.simple_tag
+def cited(text: str, sources: list[dict[str, object]]) -> SafeString:
+    """An answer as it is shown; `[n]` leads to `#source--n`."""
+    highest = max((int(str(source["n"])) for source in sources), default=0)
+    return mark_safe(render(text, highest))  # noqa: S308  # it sanitises
+
+
 @register.filter
 def age(seconds: int | None) -> str:
     """`75` → `1 min ago`."""
@@ -32,6 +40,18 @@ def age(seconds: int | None) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+@register.filter
+def similarity(cosine: float) -> str:
+    """`0.9958` → `0.995`: never rounded up to what it is not."""
+    return f"{floor(cosine * 1000) / 1000:.3f}"
+
+
+@register.filter
+def percent(share: float) -> str:
+    """`0.0214` → `2.1 %`."""
+    return f"{share * 100:.1f} %"
 
 
 @register.filter

@@ -53,6 +53,10 @@ const receivers = {
     }
     keepInView();
   },
+  answer_restarted() {
+    current.querySelector("[data-body]").replaceChildren();
+    current.querySelector("[data-sources]").replaceChildren();
+  },
   answer_completed(event) {
     current.querySelector("[data-body]").innerHTML = event.html;
     current.querySelector("[data-facts]").innerHTML = event.facts_html;
@@ -221,11 +225,30 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const cite = event.target.closest("a.cite"), fresh = event.target.closest("[data-fresh]");
   const suggestion = event.target.closest("[data-suggestion]");
+  const wrong = event.target.closest("[data-wrong]");
+  if (wrong) reportWrong(wrong);
   if (cite) { event.preventDefault(); openPanel(cite); }
   if (fresh) ask(questionOf(fresh.closest(".answer")), true);
   if (suggestion) ask(suggestion.textContent);
   if (event.target.closest("[data-close-panel]")) closePanel();
 });
+
+// A cached answer is wrong: it leaves the cache, for everybody.
+async function reportWrong(button) {
+  button.disabled = true;
+  const message = button.closest(".answer").dataset.message;
+  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+  const response = await fetch(`/chat/${conversation}/messages/${message}/wrong/`, {
+    method: "POST", headers: { "X-CSRFToken": token, Accept: "application/json" }, redirect: "manual",
+  }).catch(() => null);
+  if (!response?.ok) {
+    button.disabled = false;
+    status.textContent = "This could not be reported. Try again.";
+    return;
+  }
+  button.replaceWith(fromHtml('<span class="reported">Reported as wrong, and out of the cache</span>'));
+  status.textContent = "Reported. The answer is out of the cache.";
+}
 
 function questionOf(answer) {
   return answer.dataset.question || answer.previousElementSibling?.querySelector(".bubble")?.innerText || lastQuestion;

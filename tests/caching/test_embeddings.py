@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from pytest_django import Settings
 
 from caching.embeddings import LIFE, embed_question, embed_texts
-from core.errors import ProviderError
+from core.errors import ProviderError, ProviderTimeout, ProviderUnreachable
 from core.redis import async_redis, sync_redis
 from providers.registry import get_embedder
-from providers.types import Vector
+from providers.types import Vector, Vectors
 from tests.caching.conftest import forget_embedder, stored
 from tests.caching.embedder import DIMENSIONS, EmbedderServer, vector_of
 
@@ -144,3 +147,31 @@ def test_what_is_known_needs_no_embedder(embedder: EmbedderServer) -> None:
     embed_texts(get_embedder(), [TEXT])
     embedder.fail(503)
     assert close_to(embed_texts(get_embedder(), [TEXT])[0], vector_of(TEXT))
+
+
+async def test_a_silent_embedder_is_left_alone_for_a_while_by_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Silent:
+        provider, model, identity = "local", "silent", "local|silent"
+
+        async def embed(self, texts: Sequence[str]) -> Vectors:
+            asked.extend(texts)
+            raise ProviderTimeout("silent")
+
+        def embed_sync(self, texts: Sequence[str]) -> Vectors:
+            raise AssertionError("a worker's patience")
+
+    monkeypatch.setattr("caching.embeddings._silent_until", {})
+    with pytest.raises(ProviderTimeout):
+        await embed_question(Silent(), "one")
+    with pytest.raises(ProviderUnreachable):
+        await embed_question(Silent(), "two")
+    with pytest.raises(ProviderUnreachable):
+        await asyncio.to_thread(embed_texts, Silent(), ["three"], is_awaited=True)
+    assert asked == ["one"]
+    monkeypatch.setattr("caching.embeddings.PAUSE", 0.0)
+    monkeypatch.setattr("caching.embeddings._silent_until", {})
+    for text in ("four", "five"):
+        with pytest.raises(ProviderTimeout):
+            await embed_question(Silent(), text)

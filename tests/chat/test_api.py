@@ -37,7 +37,8 @@ def test_an_answer_comes_with_sources_cache_facts_and_stages(
     assert response.status_code == 200
     assert response.json()["answer"] == "The documents say so [1]."
     assert response.json()["sources"][0]["document"] == "handbook.md"
-    assert response.json()["cache"] == {"status": "miss", "similarity": None, "age": None}
+    nothing = {"similarity": None, "age": None, "question": None, "error_bound": None, "entry": None}
+    assert response.json()["cache"] == {"status": "miss", "approved": False, **nothing}
     assert response.json()["model"] == "test-model"
     assert response.json()["stages"]["embed"] > 0
     assert response["X-PolyAI-Cache"] == "miss"
@@ -103,6 +104,14 @@ def test_the_schema_describes_every_endpoint(client: APIClient) -> None:
         "/api/ask/",
         "/api/projects/",
         "/api/projects/{slug}/",
+        "/api/projects/{slug}/cache/",
+        "/api/projects/{slug}/cache/calculator/",
+        "/api/projects/{slug}/cache/entries/",
+        "/api/projects/{slug}/cache/entries/{id}/",
+        "/api/projects/{slug}/cache/entries/{id}/approve/",
+        "/api/projects/{slug}/cache/entries/{id}/withdraw/",
+        "/api/projects/{slug}/cache/flush/",
+        "/api/projects/{slug}/cache/what-if/",
         "/api/projects/{slug}/documents/",
         "/api/projects/{slug}/documents/{id}/",
         "/api/projects/{slug}/search/",

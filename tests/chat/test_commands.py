@@ -29,7 +29,7 @@ def test_ask_json_prints_one_object(capsys: pytest.CaptureFixture[str], upstream
     printed = json.loads(capsys.readouterr().out)
     assert printed["answer"] == "The documents say so [1]."
     assert set(printed["sources"][0]) >= {"n", "document", "locator", "text"}
-    assert set(printed["cache"]) == {"status", "similarity", "age"}
+    assert set(printed["cache"]) >= {"status", "similarity", "age"}
     assert printed["model"] == "test-model"
     assert all(milliseconds >= 0 for milliseconds in printed["stages"].values())
 

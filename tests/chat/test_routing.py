@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from caching.types import Turn
-from chat.routing import is_standalone, relevant_history, search_text
+from chat.routing import is_shareable, is_standalone, relevant_history, search_text
 
 
 def said(*texts: str) -> list[Turn]:
@@ -63,3 +63,33 @@ def test_a_follow_up_is_searched_with_the_question_before_it() -> None:
     history = said("What is the price of express shipping?", "12 euros [1]")
     assert search_text("And to Norway?", history) == "What is the price of express shipping?\nAnd to Norway?"
     assert search_text("And to Norway?", ()) == "And to Norway?"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("How do I reset my password?", True),
+        ("How do customers return their goods?", True),
+        ("return policy", True),
+        ("What does ERR-4012 mean?", True),
+        ("Welche Rücksendefrist gilt für Kunden?", True),
+        ("退货政策是什么?", True),
+        ("How does PolyAI decide that a cached answer may be served?", True),
+        ("How do I change its colour?", False),
+        ("What about that?", False),
+        ("Is that one cheaper?", False),
+        ("How old is he?", False),
+        ("Where do they live?", False),
+        ("continue", False),
+        ("Yes please", False),
+        ("ok thanks", False),
+        ("Tell me more", False),
+        ("2", False),
+        ("?!", False),
+        ("🙂🙂🙂🙂🙂🙂", False),
+        ("", False),
+    ],
+)
+def test_only_a_question_with_content_of_its_own_may_be_matched_by_its_meaning(text: str, expected: bool) -> None:
+    assert is_shareable(text, ()) is expected
+    assert not is_shareable(text, [Turn(id=uuid4(), role="user", content="Hello")])

@@ -17,6 +17,7 @@ async def test_each_part_is_named(transactional_db: None, upstream: Upstream) ->
     assert answer["parts"] == {
         "database": "ok",
         "redis": "ok",
+        "semantic_cache": "ok",
         "embeddings": "ok",
         "worker": "down",  # no worker runs beside the tests
         "beat": "down",

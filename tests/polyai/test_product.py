@@ -57,7 +57,8 @@ def test_every_part_is_healthy_by_name(product: Product) -> None:
     while (health := product.get("/health/ready"))["status"] != "ok":
         assert time.monotonic() < deadline, health
         time.sleep(0.2)
-    assert health["parts"] == dict.fromkeys(["database", "redis", "embeddings", "worker", "beat", "model"], "ok")
+    names = ["database", "redis", "semantic_cache", "embeddings", "worker", "beat", "model"]
+    assert health["parts"] == dict.fromkeys(names, "ok")
 
 
 def test_every_process_shows_its_lines_with_a_prefix(product: Product) -> None:

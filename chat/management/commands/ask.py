@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.types import OPERATOR
 from chat.api import completed_body
 from chat.pipeline import answer
-from chat.types import AnswerCompleted, AnswerFailed, Question, TextDelta
+from chat.types import AnswerCompleted, AnswerFailed, AnswerRestarted, Question, TextDelta
 
 
 class Command(BaseCommand):
@@ -48,6 +48,8 @@ class Command(BaseCommand):
                     case TextDelta() if not as_json:
                         self.stdout.write(event.text, ending="")
                         self.stdout.flush()
+                    case AnswerRestarted() if not as_json:
+                        self.stdout.write("\n\nWho wrote this is gone. It comes anew:\n")
                     case AnswerCompleted():
                         self._finish(event, as_json)
                     case AnswerFailed():
