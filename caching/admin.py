@@ -1,112 +1,121 @@
-"""The exact cache in the admin: entries lie in Redis, and are listed, searched and deleted as if they were rows."""
+"""Cached answers for the curator, and what the ledger holds, to read."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import InvalidPage, Paginator
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import ModelAdmin
-from unfold.decorators import action
+from unfold.decorators import action, display
 
-from accounts.models import Project
-from caching import exact
-from caching.models import ExactEntry
-from caching.types import CachedAnswer
-from core.redis import RedisError
-
-REDIS_IS_AWAY = "Redis does not answer: the cache cannot be shown."
+from accounts.models import User
+from caching import approval, eviction
+from caching.models import CacheEntry, CacheLookup, Judgement, LedgerCount
 
 
-def _row(entry_id: str, answer: CachedAnswer, projects: dict[str, str]) -> ExactEntry:
-    return ExactEntry(
-        id=entry_id,
-        project=projects.get(str(answer.project_id), "(deleted)"),
-        question=answer.question,
-        answer=answer.text,
-        model=answer.model,
-        created_at=answer.created_at,
-        expires_at=answer.expires_at,
-    )
+class ReadOnly:
+    """Mixed into an admin whose rows are made and changed elsewhere."""
 
-
-def _project_names() -> dict[str, str]:
-    return {str(project.id): project.name for project in Project.objects.all()}
-
-
-class RedisChangeList(ChangeList):
-    """A list whose rows come from Redis, newest first; the queryset that Django wants stays empty."""
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:  # Any: Django's
-        return ExactEntry.objects.none()
-
-    def get_results(self, request: HttpRequest) -> None:
-        try:
-            projects = _project_names()
-            rows = [_row(entry_id, answer, projects) for entry_id, answer in exact.list_entries(self.query)]
-        except (RedisError, OSError):
-            messages.error(request, REDIS_IS_AWAY)
-            rows = []
-        rows.sort(key=lambda row: row.created_at, reverse=True)
-        self.paginator = Paginator(rows, self.list_per_page)
-        self.result_count = self.full_result_count = len(rows)
-        self.show_full_result_count = self.show_admin_actions = True
-        self.can_show_all = False
-        self.multi_page = len(rows) > self.list_per_page
-        try:
-            self.result_list = self.paginator.page(self.page_num).object_list
-        except InvalidPage as error:
-            raise IncorrectLookupParameters from error
-
-
-@admin.register(ExactEntry)
-class ExactEntryAdmin(ModelAdmin):
-    list_display = ("question", "project", "model", "created_at", "expires_at")
-    search_fields = ("question", "answer")
-    sortable_by = ()
-    readonly_fields = ("question", "answer", "project", "model", "created_at", "expires_at")
-    actions = ("forget",)
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # Any: Django's
-        return RedisChangeList
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ExactEntry | None:
-        try:
-            answer = exact.get_entry(object_id)
-        except (RedisError, OSError):
-            messages.error(request, REDIS_IS_AWAY)
-            return None
-        return _row(object_id, answer, _project_names()) if answer else None
-
-    def get_actions(self, request: HttpRequest) -> Any:  # Any: Django's
-        actions = super().get_actions(request)
-        actions.pop("delete_selected", None)  # asks the database what hangs on a row
-        return actions
-
-    @action(description="Delete selected entries", permissions=["delete"])
-    def forget(self, request: HttpRequest, queryset: QuerySet[ExactEntry]) -> None:
-        try:
-            count = exact.delete_entries(request.POST.getlist(ACTION_CHECKBOX_NAME))
-            self.message_user(request, f"{count} deleted.")
-        except (RedisError, OSError):
-            self.message_user(request, REDIS_IS_AWAY, messages.ERROR)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's
-        return [str(entry) for entry in objs], {"exact-cache entries": len(objs)}, set(), []
-
-    def delete_model(self, request: HttpRequest, obj: ExactEntry) -> None:
-        exact.delete_entries([obj.id])
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # Any: Django's
-        """Nothing to look up: what is lost here may be lost."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [(state, state.capitalize()) for state in ("live", "approved", "suspended", "expired")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[CacheEntry]) -> QuerySet[CacheEntry]:
+        match self.value():
+            case "live":
+                return queryset.filter(expires_at__gt=timezone.now(), suspended_at=None)
+            case "approved":
+                return queryset.filter(approved_at__isnull=False, suspended_at=None)
+            case "suspended":
+                return queryset.filter(suspended_at__isnull=False)
+            case "expired":
+                return queryset.filter(approved_at=None, expires_at__lte=timezone.now())
+        return queryset
+
+
+@admin.register(CacheEntry)
+class CacheEntryAdmin(ReadOnly, ModelAdmin):
+    list_display = ("question", "project", "shown_state", "model", "created_at", "expires_at")
+    list_filter = (StateFilter, "project")
+    list_select_related = ("project",)
+    search_fields = ("question", "text")
+    date_hierarchy = "created_at"
+    exclude = ("embedding",)
+    actions = ("approve", "evict")
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CacheEntry]:
+        found: QuerySet[CacheEntry] = super().get_queryset(request)
+        return found.defer("embedding")
+
+    @display(
+        description="State",
+        label={"live": "success", "approved": "info", "suspended": "warning", "expired": "danger"},
+    )
+    def shown_state(self, entry: CacheEntry) -> str:
+        if entry.suspended_at:
+            return "suspended"
+        if entry.approved_at:
+            return "approved"
+        return "live" if entry.expires_at > timezone.now() else "expired"
+
+    def has_curate_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("caching.change_cacheentry")
+
+    @action(description="Approve: outlives its time, not its evidence", permissions=["curate"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[CacheEntry]) -> None:
+        assert isinstance(request.user, User)
+        for entry in queryset:
+            approval.approve(entry, request.user)
+        self.message_user(request, f"{len(queryset)} approved.")
+
+    @action(description="Evict from every cache", permissions=["curate"])
+    def evict(self, request: HttpRequest, queryset: QuerySet[CacheEntry]) -> None:
+        chosen = list(queryset)
+        for entry in chosen:
+            eviction.evict(entry)
+        self.message_user(request, f"{len(chosen)} evicted.")
+
+
+@admin.register(CacheLookup)
+class CacheLookupAdmin(ReadOnly, ModelAdmin):
+    list_display = ("asked_at", "project", "status", "question", "similarity", "veto", "milliseconds")
+    list_filter = ("status", "veto", "project")
+    list_select_related = ("project",)
+    search_fields = ("question",)
+    date_hierarchy = "asked_at"
+
+
+@admin.register(LedgerCount)
+class LedgerCountAdmin(ReadOnly, ModelAdmin):
+    list_display = ("day", "project", "name", "value")
+    list_filter = ("project",)
+    list_select_related = ("project",)
+    search_fields = ("name",)
+    date_hierarchy = "day"
+
+
+@admin.register(Judgement)
+class JudgementAdmin(ReadOnly, ModelAdmin):
+    list_display = ("created_at", "project", "shown_verdict", "origin", "layer", "asked", "known", "similarity")
+    list_filter = ("is_right", "origin", "layer", "project")
+    list_select_related = ("project",)
+    search_fields = ("asked", "known")
+
+    @display(description="Verdict", label={"right": "success", "wrong": "danger"})
+    def shown_verdict(self, judgement: Judgement) -> str:
+        return "right" if judgement.is_right else "wrong"

@@ -8,7 +8,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from accounts.api import ProjectsViewSet
+from caching import api as caching
 from chat.api import AskView
+from chat.cache_api import CacheEntriesViewSet
 from chat.consumers import ConversationConsumer
 from knowledge.api import DocumentsViewSet, SearchView
 from knowledge.consumers import DocumentsConsumer
@@ -17,12 +19,17 @@ from polyai import health
 router = SimpleRouter()
 router.register("projects", ProjectsViewSet)
 router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/documents", DocumentsViewSet)
+router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/cache/entries", CacheEntriesViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("ask/", AskView.as_view(), name="api-ask"),
     path("projects/<slug:slug>/search/", SearchView.as_view(), name="api-search"),
+    path("projects/<slug:slug>/cache/", caching.CacheReportView.as_view(), name="api-cache"),
+    path("projects/<slug:slug>/cache/flush/", caching.FlushView.as_view(), name="api-cache-flush"),
+    path("projects/<slug:slug>/cache/what-if/", caching.WhatIfView.as_view(), name="api-cache-what-if"),
+    path("projects/<slug:slug>/cache/calculator/", caching.CalculatorView.as_view(), name="api-cache-calculator"),
     path("", include(router.urls)),
 ]
 
@@ -30,6 +37,7 @@ urlpatterns = [
     path("", include("chat.urls")),
     path("", include("accounts.urls")),
     path("", include("knowledge.urls")),
+    path("", include("caching.urls")),
     path("admin/", admin.site.urls),
     path("api/", include(api)),
     path("health/live", health.live),

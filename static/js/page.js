@@ -25,6 +25,9 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
 });
 
+// On a narrow page the chosen tab may lie beyond the edge.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 function nextTheme(button) {
   const root = document.documentElement;
   const next = NEXT_THEME[root.dataset.theme || "system"];

@@ -23,6 +23,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+CACHE_SECTIONS = ("entries/", "review/", "what-if/", "calculator/", "settings/", "entries/write/")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.product,
@@ -196,6 +197,36 @@ def test_what_a_model_writes_cannot_run_in_the_page(page: Page, upstream_server:
     assert page.evaluate("window.hacked") is None
 
 
+def test_the_cache_page_shows_what_was_saved_and_keeps_what_a_curator_approves(page: Page) -> None:
+    page = page.context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.goto("/projects/support/documents/")
+    page.get_by_role("link", name="Cache", exact=True).click()
+    expect(page.locator(".key-figures")).to_contain_text("of 4 questions")
+    expect(page.get_by_role("img", name="Share of each day's questions")).to_be_visible()
+    page.get_by_text("As a table").first.click()
+    expect(page.get_by_role("columnheader", name="Same words").first).to_be_visible()
+
+    page.get_by_role("link", name="Answers").click()
+    page.get_by_role("link", name="How many days do customers have").click()
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("status")).to_contain_text("Approved")
+    page.get_by_role("link", name="Answers").first.click()
+    answers = page.locator("li.entry")
+    before = answers.count()
+    assert before > 1
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Flush all").click()
+    expect(answers).to_have_count(before)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Flush all").click()
+    expect(answers).to_have_count(1)
+    expect(answers.locator(".badge")).to_have_text("Approved")
+    assert problems == []
+    page.close()
+
+
 def test_it_works_on_a_phone_without_sideways_scrolling(browser: Browser, product: Product, page: Page) -> None:
     context = browser.new_context(
         base_url=product.url,
@@ -204,9 +235,11 @@ def test_it_works_on_a_phone_without_sideways_scrolling(browser: Browser, produc
         color_scheme="dark",
     )
     phone = context.new_page()
-    for path in ("/?project=support", "/projects/support/documents/", "/projects/"):
+    cache = [f"/projects/support/cache/{section}" for section in ("", *CACHE_SECTIONS)]
+    for path in ("/?project=support", "/projects/support/documents/", "/projects/", *cache):
         phone.goto(path)
         assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert phone.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), path
     phone.goto("/projects/polyai-handbook/documents/")
     phone.get_by_role("link", name="configuration.md").click()  # it has wide tables
     expect(phone.locator(".chunk table").first).to_be_visible()

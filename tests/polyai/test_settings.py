@@ -86,6 +86,13 @@ def test_every_change_of_a_model_has_its_migration(db: None) -> None:
         ("POLYAI_CHAT_TIMEOUT", "-1"),
         ("OPENAI_BASE_URL", "not-a-url"),
         ("POLYAI_SECRET_KEY", "a"),
+        ("POLYAI_PRICES", "cheap"),
+        ("POLYAI_PRICES", "[0.15, 0.60]"),
+        ("POLYAI_PRICES", '{"model": 0.15}'),
+        ("POLYAI_PRICES", '{"model": [0.15]}'),
+        ("POLYAI_PRICES", '{"model": [0.15, -0.60]}'),
+        ("POLYAI_PRICES", '{"model": [0.15, NaN]}'),
+        ("POLYAI_PRICES", '{"model": [0.15, true]}'),
     ],
 )
 def test_a_value_that_cannot_work_stops_the_start_with_one_line_that_names_it(name: str, value: str) -> None:

@@ -1,0 +1,60 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from accounts.models import DAY, HOUR
+
+NOTHING = "–"
+_MARKS = re.compile(r"^\s*(?:#{1,6}|[-*+>])\s+|\*+|`+", re.MULTILINE)
+
+
+def percent(share: float | None) -> str:
+    """`0.1234` → `12.3 %`."""
+    if share is None:
+        return NOTHING
+    return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.1f} %"
+
+
+def dollars(value: float | None) -> str:
+    """`12.345` → `$12.35`, and `0.00042` → `$0.00042`."""
+    if value is None:
+        return NOTHING
+    sign, amount = ("−", -value) if value < 0 else ("", value)
+    if amount and amount < 0.1:
+        return f"{sign}${amount:.{1 - math.floor(math.log10(amount))}f}"
+    return f"{sign}${amount:,.2f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """`0.123` → `0.12 ms`, `1234` → `1.23 s`."""
+    if value is None:
+        return NOTHING
+    amount, unit = (value / 1000, "s") if value >= 1000 else (value, "ms")
+    return f"{amount:.2g} {unit}" if amount < 10 else f"{amount:,.0f} {unit}"
+
+
+def many(value: float) -> str:
+    """`1234567` → `1.23 M`."""
+    if value < 10_000:
+        return f"{value:,.0f}"
+    size, unit = next((size, unit) for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= size)
+    return f"{value / size:.3g} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """`5400` → `1.5 hours`, `200` → `3 minutes`."""
+    for size, unit in ((DAY, "day"), (HOUR, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            places = 1 if size >= HOUR and seconds < 3 * size else 0
+            amount = f"{seconds / size:.{places}f}".removesuffix(".0")
+            return f"{amount} {unit}{'' if amount == '1' else 's'}"
+    return "no time"
+
+
+def excerpt(markdown: str, length: int = 160) -> str:
+    """The beginning of a text without its marks."""
+    words = " ".join(_MARKS.sub("", markdown).split())
+    return words if len(words) <= length else f"{words[:length].rsplit(' ', 1)[0]}…"
