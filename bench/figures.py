@@ -18,9 +18,13 @@ class Spread:
     def median(self) -> float:
         return statistics.median(self.values)
 
+    @property
+    def p95(self) -> float:
+        return sorted(self.values)[-1 - len(self.values) // 20]
+
     def __str__(self) -> str:
         ordered = sorted(self.values)
-        return f"{self.median:.2f} (p5 {ordered[len(ordered) // 20]:.2f}, p95 {ordered[-1 - len(ordered) // 20]:.2f})"
+        return f"{self.median:.2f} (p5 {ordered[len(ordered) // 20]:.2f}, p95 {self.p95:.2f})"
 
 
 async def in_turn(runs: int, *sides: Callable[[int], Awaitable[float]], warm_up: int = 5) -> list[Spread]:
@@ -47,3 +51,8 @@ class Clock:
 
     def __exit__(self, *_: object) -> None:
         self.ms = self.lap()
+
+
+def row(*cells: str | Spread) -> None:
+    """Print one row of the table."""
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)

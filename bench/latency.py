@@ -18,6 +18,7 @@ from tests.upstream import MODEL, Upstream
 
 QUESTION = "How does PolyAI decide that a cached answer may be served?"
 PROJECT = "bench"
+ENDS = ("answer_completed", "answer_failed", "answer_stopped", "refused")
 
 
 class Chat:
@@ -27,31 +28,42 @@ class Chat:
         from accounts.models import Membership, Project, Role, User
 
         self._product = product
-        self._user = User.objects.filter(email="bench@example.org").first() or User.objects.create_superuser(
+        self.user = User.objects.filter(email="bench@example.org").first() or User.objects.create_superuser(
             "bench@example.org", uuid.uuid4().hex
         )
-        Membership.objects.get_or_create(project=Project.objects.get(slug=PROJECT), user=self._user, role=Role.OWNER)
-        self._cookie = _session(self._user)
+        Membership.objects.get_or_create(project=Project.objects.get(slug=PROJECT), user=self.user, role=Role.OWNER)
+        self._cookie = _session(self.user)
 
     async def ask(self, text: str, *, fresh: bool = False) -> tuple[float, float, dict[str, Any]]:  # Any: an event
         """Milliseconds to the first words and to the end, and the event that ended it; a conversation of its own."""
-        address = f"{self._product.url.replace('http', 'ws')}/ws/conversations/{uuid.uuid4()}/"
-        headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={self._cookie}"}
-        async with websockets.connect(
-            address, additional_headers=headers, origin=Origin(self._product.url), compression=None
-        ) as socket:
+        async with self.connect() as socket:
             with Clock() as clock:
-                ask = {"type": "ask", "text": text, "project": PROJECT, "fresh": fresh}
-                await socket.send(json.dumps(ask))
-                first = 0.0
-                async for message in socket:
-                    event = json.loads(message)
-                    if event["type"] == "text_delta" and not first:
-                        first = clock.lap()
-                    if event["type"].startswith("answer_") and event["type"] != "answer_started":
-                        break
+                first, event = await self.ask_on(socket, text, fresh=fresh)
         assert event["type"] == "answer_completed", event
         return first, clock.ms, event
+
+    def connect(self) -> websockets.connect:
+        """A socket for a conversation of its own."""
+        address = f"{self._product.url.replace('http', 'ws')}/ws/conversations/{uuid.uuid4()}/"
+        headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={self._cookie}"}
+        return websockets.connect(
+            address, additional_headers=headers, origin=Origin(self._product.url), compression=None
+        )
+
+    async def ask_on(
+        self, socket: websockets.ClientConnection, text: str, *, fresh: bool = False
+    ) -> tuple[float, dict[str, Any]]:  # Any: an event
+        """Milliseconds to the first words, and the event that ended it, whichever that was."""
+        with Clock() as clock:
+            await socket.send(json.dumps({"type": "ask", "text": text, "project": PROJECT, "fresh": fresh}))
+            first = 0.0
+            async for message in socket:
+                event: dict[str, Any] = json.loads(message)  # Any: an event
+                if event["type"] == "text_delta" and not first:
+                    first = clock.lap()
+                if event["type"] in ENDS:
+                    return first, event
+        raise ConnectionError("the socket closed before the answer ended")
 
 
 def _session(user: Any) -> str:  # Any: the product's user
@@ -66,18 +78,18 @@ def _session(user: Any) -> str:  # Any: the product's user
     return str(session.session_key)
 
 
-async def exact_hit(product: Product, bare_port: int, runs: int) -> dict[str, Spread]:
+async def exact_hit(product: Product, bare_url: str, runs: int) -> dict[str, Spread]:
     from accounts.models import Project
     from accounts.services import create_api_key
     from core.database import in_db
 
     chat = await in_db(Chat)(product)
     project = await in_db(Project.objects.get)(slug=PROJECT)
-    key = await in_db(create_api_key)(user=chat._user, project=project)
+    key = await in_db(create_api_key)(user=chat.user, project=project)
     await chat.ask(QUESTION)
     shown: list[float] = []
     async with (
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{bare_port}") as bare_client,
+        httpx2.AsyncClient(base_url=bare_url) as bare_client,
         httpx2.AsyncClient(base_url=product.url, headers={"Authorization": f"Bearer {key}"}) as api_client,
     ):
 
@@ -99,12 +111,6 @@ async def exact_hit(product: Product, bare_port: int, runs: int) -> dict[str, Sp
             assert response.headers["X-PolyAI-Cache"] == "hit-exact", response.text
             return clock.ms
 
-        for _ in range(100):  # until the bare server is up
-            try:
-                await bare(0)
-                break
-            except httpx2.HTTPError:
-                continue
         spreads = await in_turn(runs, bare, socket, api)
     names = ("bare view", "WebSocket, answer stored", "POST /api/ask/")
     return {**dict(zip(names, spreads, strict=True)), "WebSocket, answer shown": Spread(values=shown)}
