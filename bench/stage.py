@@ -33,7 +33,8 @@ def on_stage(reply: Reply | None = None) -> Iterator[Stage]:
     home.chmod(0o755)
     os.environ.update(POLYAI_HOME=str(home), POLYAI_ENV_FILE="", DJANGO_SETTINGS_MODULE="polyai.settings")
     upstream = Upstream(default=reply or Reply(text=TEXT))
-    product = Product(home, OPENAI_BASE_URL=upstream.base_url, OPENAI_API_KEY="sk-x", POLYAI_CHAT_MODEL=MODEL)
+    model = {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "sk-x", "POLYAI_CHAT_MODEL": MODEL}
+    product = Product(home, **model, POLYAI_AUDIT_SHARE="0")  # an audit in the middle would be measured too
     try:
         yield Stage(product=product, upstream=upstream, kept=kept)
     finally:

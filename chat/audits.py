@@ -35,7 +35,7 @@ from chat.opinion import ask_whether_agreed
 from chat.services import judgement_id, judgement_of
 from chat.types import Question, SourcesFound, TextDelta, TurnStart
 from core.database import in_db
-from core.errors import PolyAIError
+from core.errors import PolyAIError, ProviderRefused
 from providers.registry import get_chat_model, get_embedder
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,8 @@ async def _compare(hit: _Hit, figures: Counter[str]) -> bool:
         return len(now & hit.cited) >= AGREED * len(now | hit.cited)
     opinion = await ask_whether_agreed(inquiry.model, inquiry.text, message.content, text)
     figures.update(spent("audit", inquiry.model.name, opinion.prompt_tokens, opinion.completion_tokens))
+    if opinion.is_same is None:
+        raise ProviderRefused(f"The model '{inquiry.model.name}' said neither yes nor no.")
     return opinion.is_same
 
 

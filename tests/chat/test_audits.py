@@ -150,6 +150,18 @@ async def test_an_answer_that_does_not_agree_is_evicted_and_makes_the_verdict_st
     assert await status(cast, AGAIN) == "miss"
 
 
+@pytest.mark.parametrize("reply", ["Well, that depends.", "yes and no"])
+async def test_a_model_that_says_neither_yes_nor_no_judges_nothing(
+    hit: AnswerCompleted, project: Project, upstream: Upstream, reply: str
+) -> None:
+    upstream.enqueue("Sixty days [1].")
+    upstream.enqueue(reply)
+    assert await audit(hit.answer_id) is None
+    assert await judgements() == []
+    assert await entries_left() == 1
+    assert (await counted(project))["fault:audit"] == 1
+
+
 async def test_what_was_answered_again_is_not_put_into_the_cache(
     hit: AnswerCompleted, project: Project, upstream: Upstream
 ) -> None:
