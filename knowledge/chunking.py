@@ -22,10 +22,10 @@ LONGEST = 4_000  # characters: to WordPiece a word of more than 100 is one unkno
 
 def split(parts: Iterable[Part]) -> list[Piece]:
     """Pieces in reading order, none of them blank, none across a page or a heading."""
-    return [piece for part in parts for piece in _split_part(part)]
+    return [piece for number, part in enumerate(parts) for piece in _split_part(number, part)]
 
 
-def _split_part(part: Part) -> Iterable[Piece]:
+def _split_part(number: int, part: Part) -> Iterable[Piece]:
     for path, section_start, section_end in _sections(part):
         section = part.text[section_start:section_end]
         for start, end in _spans(section, is_markdown=part.is_markdown):
@@ -33,6 +33,8 @@ def _split_part(part: Part) -> Iterable[Piece]:
                 text=section[start:end],
                 heading_path=path,
                 page=part.page,
+                label=part.label,
+                part=number,
                 start=section_start + start,
                 end=section_start + end,
             )

@@ -27,9 +27,9 @@ from caching import eviction
 from caching.embeddings import embed_texts
 from core.errors import PolyAIError
 from knowledge.chunking import split
-from knowledge.models import Chunk, ChunkEmbedding, Document
-from knowledge.parsers import parse
+from knowledge.models import Chunk, ChunkEmbedding, Document, DocumentPart
 from knowledge.progress import announce
+from knowledge.reading import read
 from knowledge.selectors import STALLED_AFTER, UNFINISHED
 from knowledge.services import move_corpus_version
 from knowledge.spaces import check_dimensions, get_or_create_space, text_to_embed
@@ -134,7 +134,19 @@ def _parse(document: Document) -> None:
     if Chunk.objects.filter(document=document, version=document.version).exists():
         return
     with document.original.open("rb") as file:
-        pieces = split(parse(document.name, file.read()))
+        reading = read(document.name, file)
+    parts = [
+        DocumentPart(
+            document=document,
+            version=document.version,
+            position=position,
+            text=part.text,
+            page=part.page,
+            label=part.label,
+            is_markdown=part.is_markdown,
+        )
+        for position, part in enumerate(reading.parts)
+    ]
     chunks = [
         Chunk(
             document=document,
@@ -145,14 +157,17 @@ def _parse(document: Document) -> None:
             metadata={
                 "heading_path": list(piece.heading_path),
                 "page": piece.page,
+                "label": piece.label,
+                "part": piece.part,
                 "start": piece.start,
                 "end": piece.end,
             },
         )
-        for position, piece in enumerate(pieces)
+        for position, piece in enumerate(split(reading.parts))
     ]
     with transaction.atomic():
-        _update(document)
+        _update(document, notes=reading.notes)
+        DocumentPart.objects.bulk_create(parts, batch_size=500)
         Chunk.objects.bulk_create(chunks, batch_size=500)
 
 
@@ -188,6 +203,7 @@ def _publish(document: Document, is_changed: bool) -> None:
         gone = dict(old.values_list("id", "content_hash"))
         eviction.replace_chunks(document.project_id, gone, set(live.values_list("content_hash", flat=True)))
         old.delete()
+        DocumentPart.objects.filter(document=document).exclude(version=document.version).delete()
         if is_changed or document.live_version != document.version:
             move_corpus_version(document.project_id)
 

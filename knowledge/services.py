@@ -52,7 +52,12 @@ def upload(*, project: Project, name: str, file: File[bytes], user: User | None 
         document, made = Document.objects.select_for_update().get_or_create(
             project=project,
             name=name,
-            defaults={"size": size, "content_hash": digest, "uploaded_by": user},
+            defaults={
+                "kind": PurePath(name).suffix.lower().lstrip("."),
+                "size": size,
+                "content_hash": digest,
+                "uploaded_by": user,
+            },
         )
         if not made and document.content_hash == digest and document.state != Document.State.FAILED:
             return document, False

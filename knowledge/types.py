@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A stretch of parsed text: a page of a PDF, or the whole of a file without pages."""
+    """A stretch of parsed text: a page of a PDF, a sheet, a slide, or the whole of a file without any of these."""
 
     text: str
     page: int | None = None
+    label: str = ""
     is_markdown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a reader got out of a file. `notes` is for people: what could not be read of it, and why."""
+
+    parts: tuple[Part, ...]
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A chunk before it is stored. `start` and `end` are character offsets in its part."""
+    """A chunk before it is stored. `start` and `end` are character offsets in its part, `part` its number from 0."""
 
     text: str
     heading_path: tuple[str, ...]
     page: int | None
     start: int
     end: int
+    label: str = ""
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which documents a search looks at; each empty field lets all of them through.
+
+    `tags`: documents with all of these. `kinds`: name endings without the dot. `metadata`: key and value pairs,
+    all of which the document's own metadata has. `since` and `until` are of the document's upload.
+    """
+
+    documents: tuple[UUID, ...] = ()
+    tags: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +66,29 @@ class Passage:
     locator: str
     text: str
     similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What a search saw of a chunk. Ranks count from 1; None where that side did not have the chunk among its best.
+
+    `lexical` is the BM25 score, `fused` the sum of reciprocal ranks, `reranked` the reranker's score.
+    `dropped` says why the chunk is not among the passages, in words; empty when it is.
+    """
+
+    passage: Passage
+    dense_rank: int | None
+    lexical_rank: int | None
+    lexical: float | None
+    fused: float
+    reranked: float | None = None
+    dropped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A search laid open: candidates best first, and the milliseconds of each stage by its name."""
+
+    candidates: tuple[Candidate, ...]
+    stages: Mapping[str, float]
+    terms: tuple[str, ...] = ()

@@ -1,14 +1,15 @@
-"""Documents, their chunks, and the chunks' vectors."""
+"""Documents, and the text that was read from them."""
 
 from __future__ import annotations
 
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from pgvector.django import VectorField
 
 from accounts.models import Project
 
@@ -28,15 +29,24 @@ class Document(models.Model):
         EMBEDDING = "embedding", "Embedding"
         READY = "ready", "Ready"
         FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
     name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10, blank=True, help_text="The name's ending: pdf, docx, md …")
+    tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True, help_text="What its owner says about it, to filter by.")
+    source_url = models.CharField(max_length=2000, blank=True, help_text="Where it was fetched from.")
+    language = models.CharField(max_length=20, blank=True, help_text="Of its text, as it was detected: en, de, zh …")
     original = models.FileField(upload_to=original_path, max_length=300)
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     content_hash = models.CharField(max_length=64, help_text="SHA-256 of the original.")
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     error = models.TextField(blank=True)
+    error_code = models.CharField(max_length=40, blank=True, help_text="The error's code: encrypted, no_text …")
+    notes = models.TextField(blank=True, help_text="What its reader noticed: pages without text, for example.")
+    is_bulk = models.BooleanField(default=False, help_text="Waits for what people upload by hand.")
     version = models.PositiveIntegerField(default=1)
     live_version = models.PositiveIntegerField(default=0)
     chunks_total = models.PositiveIntegerField(default=0)
@@ -54,7 +64,7 @@ class Document(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "name"], name="document_name_once_per_project"),
             models.CheckConstraint(
-                condition=Q(state__in=["queued", "parsing", "embedding", "ready", "failed"]),
+                condition=Q(state__in=["queued", "parsing", "embedding", "ready", "failed", "cancelled"]),
                 name="document_state_known",
             ),
             models.CheckConstraint(
@@ -66,7 +76,9 @@ class Document(models.Model):
                 fields=["updated_at"],
                 condition=Q(state__in=["queued", "parsing", "embedding"]),
                 name="document_unfinished",
-            )
+            ),
+            models.Index(fields=["project", "content_hash"], name="document_by_content"),
+            GinIndex(fields=["tags"], name="document_by_tag"),
         ]
 
     def __str__(self) -> str:
@@ -74,7 +86,7 @@ class Document(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        return self.state in (self.State.READY, self.State.FAILED)
+        return self.state in (self.State.READY, self.State.FAILED, self.State.CANCELLED)
 
     @property
     def percent(self) -> int:
@@ -82,74 +94,22 @@ class Document(models.Model):
         return round(100 * self.chunks_embedded / self.chunks_total) if self.chunks_total else 0
 
 
-class Chunk(models.Model):
-    """A stretch of a document's text, small enough for the embedder to see whole."""
+class DocumentPart(models.Model):
+    """The text of a page, sheet, slide or whole file, as it was read: what chunks are cut from and sources open on."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="parts")
     version = models.PositiveIntegerField()
     position = models.PositiveIntegerField()
     text = models.TextField()
-    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the text.")
-    metadata = models.JSONField(default=dict, help_text="heading_path, page, start, end.")
+    page = models.PositiveIntegerField(null=True)
+    label = models.CharField(max_length=200, blank=True, help_text="Sheet Sales, Slide 3: Outlook.")
+    is_markdown = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["document", "version", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["document", "version", "position"], name="chunk_position_once_per_version")
+            models.UniqueConstraint(fields=["document", "version", "position"], name="part_position_once_per_version")
         ]
 
     def __str__(self) -> str:
-        return f"{self.position + 1}. {self.text[:60]}"
-
-    @property
-    def locator(self) -> str:
-        """Where in its document it stands, for people: `Page 3`, or `Install › Linux`."""
-        page = self.metadata.get("page")
-        headings = " › ".join(self.metadata.get("heading_path", []))
-        return " · ".join(filter(None, [f"Page {page}" if page else "", headings]))
-
-
-class EmbeddingSpace(models.Model):
-    """One way of turning text into vectors. Vectors of two spaces are never compared."""
-
-    class Status(models.TextChoices):
-        BUILDING = "building"
-        ACTIVE = "active"
-        RETIRED = "retired"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    provider = models.CharField(max_length=200)
-    model = models.CharField(max_length=200)
-    dimensions = models.PositiveIntegerField()
-    preprocessing = models.CharField(max_length=50)
-    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["provider", "model", "preprocessing"], name="embedding_space_once"),
-            models.CheckConstraint(
-                condition=Q(status__in=["building", "active", "retired"]), name="embedding_space_status_known"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.model} ({self.dimensions})"
-
-
-class ChunkEmbedding(models.Model):
-    """A chunk's vector in one space. `project` is repeated here so that the index scan can filter by it."""
-
-    chunk = models.ForeignKey(Chunk, on_delete=models.CASCADE, related_name="embeddings")
-    space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE)
-    # No dimension here: each space has its own, in an HNSW index of its own (services.get_or_create_space).
-    embedding = VectorField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["chunk", "space"], name="chunk_embedded_once_per_space")]
-        indexes = [models.Index(fields=["space", "project"], name="embedding_by_project")]
-
-    def __str__(self) -> str:
-        return f"{self.chunk_id} in {self.space_id}"
+        return self.label or (f"Page {self.page}" if self.page else f"Part {self.position + 1}")

@@ -1,0 +1,37 @@
+"""Chunks: what is embedded and found."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from knowledge.models.document import Document
+
+
+class Chunk(models.Model):
+    """A stretch of a document's text, small enough for the embedder to see whole."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
+    version = models.PositiveIntegerField()
+    position = models.PositiveIntegerField()
+    text = models.TextField()
+    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the text.")
+    metadata = models.JSONField(default=dict, help_text="heading_path, page, label, part, start, end.")
+
+    class Meta:
+        ordering = ["document", "version", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["document", "version", "position"], name="chunk_position_once_per_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position + 1}. {self.text[:60]}"
+
+    @property
+    def locator(self) -> str:
+        """Where in its document it stands, for people: `Page 3`, `Sheet Sales`, or `Install › Linux`."""
+        page = self.metadata.get("page")
+        headings = " › ".join(self.metadata.get("heading_path", []))
+        return " · ".join(filter(None, [f"Page {page}" if page else "", self.metadata.get("label", ""), headings]))
