@@ -45,7 +45,7 @@ def _upload(project: Any, seed: int) -> Any:  # Any: the product's project and d
     from knowledge.services import upload
 
     name = f"{seed}.md"
-    return upload(project=project, name=name, file=ContentFile(_text(seed).encode(), name=name))[0].id
+    return upload(project=project, name=name, file=ContentFile(_text(seed).encode(), name=name)).document.id
 
 
 def _text(seed: int) -> str:

@@ -4,7 +4,8 @@
     ├── InvalidInput             400  what was sent cannot be used as it is
     │   ├── TooLong              413  a question or file over its limit
     │   ├── UnsupportedFile      415  a kind of file that nothing here reads
-    │   └── UnreadableFile       422  damaged, encrypted, empty or wrongly encoded
+    │   ├── UnreadableFile       422  damaged, encrypted, empty or wrongly encoded
+    │   └── QuotaReached         413  a project has as many documents or megabytes as it may
     ├── NotAllowed               403  a member whose role is too small
     ├── NotFound                 404  not there, or not yours: the two look the same
     ├── ProviderError            502  the language model or the embedder failed
@@ -54,6 +55,11 @@ class UnreadableFile(InvalidInput):
     status = 422
 
 
+class QuotaReached(InvalidInput):
+    code = "quota_reached"
+    status = 413
+
+
 class NotAllowed(PolyAIError):
     code = "not_allowed"
     status = 403
@@ -65,8 +71,14 @@ class NotFound(PolyAIError):
 
 
 class ProviderError(PolyAIError):
+    """`retry_after`: seconds until the provider wants to be asked again, where it says so."""
+
     code = "provider_error"
     status = 502
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ProviderUnreachable(ProviderError):

@@ -117,8 +117,9 @@ class DocumentAdmin(ModelAdmin):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None)
         if form.is_valid():
-            for file in form.cleaned_data["files"]:
-                self._upload(request, form.cleaned_data["project"], file)
+            files = form.cleaned_data["files"]
+            for file in files:
+                self._upload(request, form.cleaned_data["project"], file, len(files) > services.BY_HAND)
             return redirect("admin:knowledge_document_changelist")
         context = {
             **self.admin_site.each_context(request),
@@ -128,11 +129,13 @@ class DocumentAdmin(ModelAdmin):
         }
         return render(request, "admin/knowledge/upload.html", context)
 
-    def _upload(self, request: HttpRequest, project: Project, file: UploadedFile[bytes]) -> None:
+    def _upload(self, request: HttpRequest, project: Project, file: UploadedFile[bytes], is_bulk: bool) -> None:
         assert isinstance(request.user, User)
         try:
-            document, _ = services.upload(project=project, name=file.name or "", file=file, user=request.user)
-            self.message_user(request, f"{document.name} was queued.")
+            uploaded = services.upload(
+                project=project, name=file.name or "", file=file, user=request.user, is_bulk=is_bulk
+            )
+            self.message_user(request, f"{uploaded.document.name} was queued.")
         except PolyAIError as error:
             self.message_user(request, f"{file.name}: {error.message}", messages.ERROR)
 

@@ -35,6 +35,15 @@ class DocumentBody(serializers.ModelSerializer[Document]):
         read_only_fields = fields
 
 
+class UploadedBody(DocumentBody):
+    """`same_as`: the project's other documents with the same bytes."""
+
+    same_as = serializers.ListField(child=serializers.CharField())
+
+    class Meta(DocumentBody.Meta):
+        fields = [*DocumentBody.Meta.fields, "same_as"]
+
+
 class UploadRequest(serializers.Serializer[None]):
     file = serializers.FileField(allow_empty_file=True)
 
@@ -53,7 +62,7 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
 
     @extend_schema(
         request={"multipart/form-data": UploadRequest},
-        responses={201: DocumentBody, 200: DocumentBody, "4XX": ErrorBody},
+        responses={201: UploadedBody, 200: UploadedBody, "4XX": ErrorBody},
     )
     def create(self, request: Request, slug: str) -> Response:
         """Upload one file. 201 when it was queued, 200 when the same file is here already."""
@@ -62,9 +71,9 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         asked.is_valid(raise_exception=True)
         file = asked.validated_data["file"]
         assert isinstance(request.user, User)
-        document, is_new = services.upload(project=project, name=file.name, file=file, user=request.user)
-        code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-        return Response(DocumentBody(document).data, status=code)
+        uploaded = services.upload(project=project, name=file.name, file=file, user=request.user)
+        code = status.HTTP_201_CREATED if uploaded.is_new else status.HTTP_200_OK
+        return Response({**DocumentBody(uploaded.document).data, "same_as": uploaded.same_as}, status=code)
 
     @extend_schema(responses={204: None, "4XX": ErrorBody})
     def destroy(self, request: Request, slug: str, id: str) -> Response:

@@ -6,21 +6,34 @@ from uuid import UUID
 
 from celery import shared_task
 
-from knowledge import ingestion, queue, selectors
+from knowledge import ingestion, originals, queue, services
+from knowledge.models import Document
 
 
 @shared_task
-def ingest(document_id: str) -> None:
-    pause = ingestion.ingest(UUID(document_id))
-    if pause is not None:
-        queue.send(UUID(document_id), countdown=pause)
+def parse(document_id: str) -> None:
+    _go_on(document_id, ingestion.parse(UUID(document_id)))
+
+
+@shared_task
+def embed(document_id: str) -> None:
+    _go_on(document_id, ingestion.embed(UUID(document_id)))
+
+
+def _go_on(document_id: str, pause: float | None) -> None:
+    """Send the next step of a document. One that pauses is sent by the sweep: a worker that held it until then
+    would hold thousands while an embedder is away."""
+    if pause == 0:
+        document = Document.objects.filter(id=document_id).only("id", "chunks_total", "is_bulk").first()
+        if document is not None:
+            queue.send(document)
 
 
 @shared_task
 def resume_stalled_documents() -> None:
-    """Send again what nobody has in hand: its worker was killed, or Redis lost the queue."""
-    stalled = selectors.list_stalled()
-    if queue.length():
-        stalled = stalled.exclude(heartbeat_at=None)  # those only wait for their turn
-    for document_id in stalled.values_list("id", flat=True):
-        queue.send(document_id)
+    services.resume_stalled()
+
+
+@shared_task
+def forget_orphaned_files() -> None:
+    originals.forget_orphans()

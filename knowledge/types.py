@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:  # parsers use these values where there is no Django
+    from knowledge.models import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,43 @@ class Piece:
     end: int
     label: str = ""
     part: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """An accepted file. `is_new`: there is something to do for it. `same_as`: names of the project's other documents
+    with the same bytes."""
+
+    document: Document
+    is_new: bool
+    same_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A project's documents in figures: how many in each state, and how much of them is done. Chunks are known of
+    documents that have been parsed, bytes of all."""
+
+    counts: Mapping[str, int]
+    chunks_embedded: int
+    chunks_total: int
+    bytes_done: int
+    bytes_total: int
+
+    @property
+    def documents(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def unfinished(self) -> int:
+        return sum(self.counts.get(state, 0) for state in ("queued", "parsing", "embedding"))
+
+    @property
+    def percent(self) -> int:
+        """Of the bytes, 0 to 100; less than 100 while a document is unfinished."""
+        if not self.unfinished:
+            return 100
+        return min(99, 100 * self.bytes_done // self.bytes_total) if self.bytes_total else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

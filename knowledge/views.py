@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
 from uuid import UUID
 
 from django.contrib import messages
@@ -47,7 +48,9 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     """Each file by itself: one that is refused does not hold up the others."""
     assert isinstance(request.user, User)
     project = get_project(actor_of(request), slug, Role.EDITOR)
-    results = [_upload_one(project, request.user, file) for file in request.FILES.getlist("files")]
+    files = request.FILES.getlist("files")
+    is_bulk = len(files) > services.BY_HAND
+    results = [_upload_one(project, request.user, file, is_bulk) for file in files]
     if request.headers.get("Accept") == "application/json":
         return JsonResponse({"files": results}, status=200 if results else 400)
     for result in results:
@@ -55,18 +58,37 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
             messages.error(request, f"{result['name']}: {result['error']}")
         elif not result["is_new"]:
             messages.info(request, f"{result['name']}: the same file is here already.")
+        elif result["same_as"]:
+            messages.info(request, f"{result['name']}: the same content as {', '.join(result['same_as'])}.")
     if not results:
         messages.error(request, "Choose at least one file.")
     return redirect("documents", slug=slug)
 
 
-def _upload_one(project: Project, user: User, file: UploadedFile[bytes]) -> dict[str, object]:
+class UploadResult(TypedDict):
+    """What became of one file, as the page's script reads it."""
+
+    name: str
+    id: str | None
+    error: str | None
+    is_new: bool
+    same_as: tuple[str, ...]
+
+
+def _upload_one(project: Project, user: User, file: UploadedFile[bytes], is_bulk: bool) -> UploadResult:
     name = file.name or ""
     try:
-        document, is_new = services.upload(project=project, name=name, file=file, user=user)
+        uploaded = services.upload(project=project, name=name, file=file, user=user, is_bulk=is_bulk)
     except PolyAIError as error:
-        return {"name": name, "id": None, "error": error.message, "is_new": False}
-    return {"name": document.name, "id": str(document.id), "error": None, "is_new": is_new}
+        return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": ()}
+    document = uploaded.document
+    return {
+        "name": document.name,
+        "id": str(document.id),
+        "error": None,
+        "is_new": uploaded.is_new,
+        "same_as": uploaded.same_as,
+    }
 
 
 @require_GET

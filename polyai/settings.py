@@ -235,11 +235,21 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "polyai:celery:",
+    "queue_order_strategy": "polyai.celery:InOrder",
+    "priority_steps": [0],
     "visibility_timeout": 3600,
     "socket_timeout": 5,
     "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0,
+}
+# In this order: short chores, then what people wait for. Of bulk, what was begun is finished first.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
+    "celery": {},
+    "parse": {},
+    "embed": {},
+    "embed-bulk": {},
+    "parse-bulk": {},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL
@@ -252,7 +262,16 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # KB; a child that has grown large
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 10},
+    "resume-stalled-documents": {
+        "task": "knowledge.tasks.resume_stalled_documents",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
+    "forget-orphaned-files": {
+        "task": "knowledge.tasks.forget_orphaned_files",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
     # Expires: while the workers are busy with documents, one of them in the queue is enough.
     "flush-ledger": {"task": "caching.tasks.flush_ledger", "schedule": 5, "options": {"expires": 5}},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import logging
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from typing import Any, cast
 
@@ -48,7 +50,8 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         message = f"{what} cannot be reached. Check that it runs and that its address is right."
         raise _logged(ProviderUnreachable(message), error) from error
     except openai.RateLimitError as error:
-        raise _logged(ProviderRateLimited(f"{what} is over its limit. Try again in a minute."), error) from error
+        message = f"{what} is over its limit. Try again in a minute."
+        raise _logged(ProviderRateLimited(message, retry_after=_retry_after(error)), error) from error
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise _logged(ProviderRefused(f"{what} refused the API key. Check {key}."), error) from error
     except openai.NotFoundError as error:
@@ -56,7 +59,7 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         raise _logged(ProviderRefused(message), error) from error
     except openai.InternalServerError as error:
         message = f"{what} failed (HTTP {error.status_code}). Try again in a moment."
-        raise _logged(ProviderUnreachable(message), error) from error
+        raise _logged(ProviderUnreachable(message, retry_after=_retry_after(error)), error) from error
     except openai.APIStatusError as error:
         raise _logged(ProviderRefused(f"{what} refused the request (HTTP {error.status_code})."), error) from error
     except httpx2.TimeoutException as error:
@@ -77,6 +80,20 @@ def _cut(what: str) -> Iterator[None]:
         raise
     except openai.APIConnectionError as error:
         raise _logged(StreamCut(f"{what} broke off in the middle of its answer."), error) from error
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds, from a Retry-After header (RFC 9110, 10.2.3: seconds or a date); None where it cannot be read."""
+    value = error.response.headers.get("retry-after", "")
+    try:
+        return float(value) if value.strip().isdecimal() else max(0.0, _timestamp(value) - time.time())
+    except ValueError:
+        return None
+
+
+def _timestamp(http_date: str) -> float:
+    """Raises ValueError."""
+    return parsedate_to_datetime(http_date).timestamp()
 
 
 def _logged(ours: ProviderError, theirs: Exception) -> ProviderError:

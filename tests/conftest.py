@@ -118,7 +118,7 @@ def browser_of(user: User) -> Client:
 def add_document(project: Project, text: str | bytes = HANDBOOK, name: str = "handbook.md") -> Document:
     """Upload and ingest, as a worker would, by the same function."""
     content = text.encode() if isinstance(text, str) else text
-    document, _ = services.upload(project=project, name=name, file=ContentFile(content, name=name))
+    document = services.upload(project=project, name=name, file=ContentFile(content, name=name)).document
     ingestion.ingest(document.id)
     document.refresh_from_db()
     return document

@@ -40,7 +40,8 @@ def upload(
 ) -> tuple[Document, bool]:
     """Accept a file, and leave it in the queue."""
     content = text.encode() if isinstance(text, str) else text
-    return services.upload(project=project, name=name, file=ContentFile(content, name=name), user=user)
+    uploaded = services.upload(project=project, name=name, file=ContentFile(content, name=name), user=user)
+    return uploaded.document, uploaded.is_new
 
 
 def search(project: Project, question: str, actor: Actor = OPERATOR, limit: int = TOP) -> list[Passage]:

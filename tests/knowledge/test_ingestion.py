@@ -16,8 +16,8 @@ from pytest_django import Settings
 
 from core.database import release
 from core.redis import sync_redis
-from knowledge import ingestion, services
-from knowledge.ingestion import BATCH, MAX_ATTEMPTS, ingest
+from knowledge import claim, services
+from knowledge.ingestion import BATCH, MAX_ATTEMPTS, ingest, parse
 from knowledge.models import Chunk, ChunkEmbedding, Document
 from knowledge.selectors import STALLED_AFTER
 from tests.caching.embedder import EmbedderServer
@@ -101,7 +101,7 @@ def test_progress_is_counted_batch_by_batch(cast: Cast, embedder: EmbedderServer
     total = Chunk.objects.count()
     assert total > BATCH
     batches = list(range(0, total, BATCH))
-    assert seen == [("parsing", 0, 0), *[("embedding", done, total) for done in batches]]
+    assert seen == [("embedding", done, total) for done in (0, *batches)]
     assert [len(texts) for texts in embedder.history] == [1, *[min(BATCH, total - done) for done in batches]]
 
 
@@ -195,7 +195,7 @@ def test_a_worker_killed_before_it_stored_anything_is_replaced(cast: Cast, state
     kill_worker(document)
     ingest(document.id)
     document.refresh_from_db()
-    assert (document.state, document.attempts) == ("ready", 2)
+    assert (document.state, document.attempts) == ("ready", 1)
     assert "30 days" in found(cast.project)
 
 
@@ -249,7 +249,7 @@ def test_a_worker_that_was_taken_for_dead_does_not_disturb_the_one_that_took_ove
     embedder.meanwhile = take_over
     assert ingest(document.id) is None
     document.refresh_from_db()
-    assert (document.state, document.attempts) == ("ready", 2)
+    assert document.state == "ready"
     assert Chunk.objects.count() == ChunkEmbedding.objects.count() == document.chunks_total
     assert corpus_version() == 1
 
@@ -268,7 +268,7 @@ def test_a_file_that_kills_its_worker_every_time_is_given_up(cast: Cast) -> None
 def test_a_worker_shows_that_it_lives_while_it_waits(
     cast: Cast, embedder: EmbedderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingestion, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(claim, "HEARTBEAT", 0.02)
     document, _ = upload(cast.project)
     beats = set()
 
@@ -386,6 +386,7 @@ def test_after_the_last_attempt_the_document_has_failed_with_the_reason(
     cast: Cast, embedder: EmbedderServer, status: int
 ) -> None:
     document, _ = upload(cast.project)
+    parse(document.id)
     Document.objects.update(attempts=MAX_ATTEMPTS - 1)
     embedder.fail(status)
     assert ingest(document.id) is None
@@ -462,7 +463,7 @@ def test_vectors_that_the_cache_knows_are_not_asked_for_again(cast: Cast, embedd
 
 def test_a_file_is_read_from_the_storage_and_not_from_the_request(cast: Cast) -> None:
     file = ContentFile(HANDBOOK.encode(), name="handbook.md")
-    document, _ = services.upload(project=cast.project, name="handbook.md", file=file)
+    document = services.upload(project=cast.project, name="handbook.md", file=file).document
     file.close()
     ingest(document.id)
     assert Document.objects.get().state == "ready"

@@ -39,14 +39,14 @@ class Command(BaseCommand):
         for path, name in _files(options["paths"]):
             try:
                 with path.open("rb") as stream:
-                    document, is_new = services.upload(project=project, name=name, file=File(stream))
+                    uploaded = services.upload(project=project, name=name, file=File(stream), is_bulk=True)
             except (PolyAIError, OSError) as error:
                 refused += 1
                 reason = error.message if isinstance(error, PolyAIError) else error.strerror
                 self.stderr.write(f"{name}: refused: {reason}")
                 continue
-            unchanged += not is_new
-            accepted.append(document.id)
+            unchanged += not uploaded.is_new
+            accepted.append(uploaded.document.id)
         if not accepted and not refused:
             raise CommandError(f"No file found that can be read. These can: {', '.join(sorted(PARSERS))}.")
         failed = 0 if options["no_wait"] else self._wait(accepted)
