@@ -2,6 +2,7 @@
 
     PolyAIError
     ├── InvalidInput             400  what was sent cannot be used as it is
+    │   ├── BlockedAddress       400  a web address that this server must not fetch
     │   ├── TooLong              413  a question or file over its limit
     │   ├── UnsupportedFile      415  a kind of file that nothing here reads
     │   ├── UnreadableFile       422  damaged, encrypted, empty or wrongly encoded
@@ -14,6 +15,11 @@
     │   ├── ProviderRateLimited  503  asked us to slow down
     │   ├── ProviderRefused      502  refused the request: key, model name or parameters
     │   └── StreamCut            502  the answer stopped in the middle
+    ├── FetchError               502  a web server sent nothing that can be used
+    │   ├── PageGone             502  it says that there is no such page (any more)
+    │   ├── FetchUnreachable     503  no route, name not found, overloaded, broken off
+    │   └── FetchTimeout         504  too slow
+    ├── StorageUnavailable       503  the storage of originals does not answer
     └── StoreUnavailable         503  PostgreSQL does not answer
 
 An error's text is written for the person who reads it: what happened and what to do. The text of a
@@ -38,6 +44,10 @@ class PolyAIError(Exception):
 class InvalidInput(PolyAIError):
     code = "invalid_input"
     status = 400
+
+
+class BlockedAddress(InvalidInput):
+    code = "blocked_address"
 
 
 class TooLong(InvalidInput):
@@ -105,6 +115,33 @@ class ProviderRefused(ProviderError):
 
 class StreamCut(ProviderError):
     code = "stream_cut"
+    retryable = True
+
+
+class FetchError(PolyAIError):
+    code = "fetch_failed"
+    status = 502
+
+
+class PageGone(FetchError):
+    code = "page_gone"
+
+
+class FetchUnreachable(FetchError):
+    code = "fetch_unreachable"
+    status = 503
+    retryable = True
+
+
+class FetchTimeout(FetchError):
+    code = "fetch_timeout"
+    status = 504
+    retryable = True
+
+
+class StorageUnavailable(PolyAIError):
+    code = "storage_unavailable"
+    status = 503
     retryable = True
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import secrets
 import sys
 import tempfile
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +31,17 @@ if dotenv := os.environ.get("POLYAI_ENV_FILE", str(BASE_DIR / ".env")):
 LEVELS = validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
 LONG_ENOUGH = validate.Regexp(r"(.{32,})?$", error="has fewer than 32 characters")
 HTTP_ADDRESS = validate.Regexp(r"(https?://[^/\s]+.*)?$", error="is no http:// or https:// address")
+
+
+def _is_network_or_host(entries: object) -> None:
+    """`10.0.0.0/8`, `fd00::/8`, `192.168.1.7`, `wiki.internal`."""
+    assert isinstance(entries, list)
+    for entry in entries:
+        try:
+            ip_network(entry)
+        except ValueError as error:
+            if not re.fullmatch(r"(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*", entry):
+                raise ValidationError(f"has '{entry}', which is neither a network nor a host") from error
 
 
 def _is_price_list(value: object) -> None:
@@ -66,6 +79,14 @@ try:
     PRICES: Any = env.json("POLYAI_PRICES", {}, validate=_is_price_list)  # Any: JSON, of the form just checked
     AUDIT_SHARE = env.float("POLYAI_AUDIT_SHARE", 0.01, validate=validate.Range(0, 1))
     MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50, validate=validate.Range(1))
+    MAX_ARCHIVE_MB = env.int("POLYAI_MAX_ARCHIVE_MB", 500, validate=validate.Range(1))
+    FETCH_ALLOW: list[str] = env.list("POLYAI_FETCH_ALLOW", [], validate=_is_network_or_host)
+    FETCH_TIMEOUT = env.float("POLYAI_FETCH_TIMEOUT", 30.0, validate=validate.Range(1, 600))
+    CRAWL_PAUSE = env.float("POLYAI_CRAWL_PAUSE", 0.5, validate=validate.Range(0, 60))
+    CRAWL_MAX_PAGES = env.int("POLYAI_CRAWL_MAX_PAGES", 1000, validate=validate.Range(1))
+    STORAGE = env.str("POLYAI_STORAGE", "", validate=validate.Regexp(r"(s3://[^/?\s]+[^\s]*)?$"))
+    S3_ACCESS_KEY = env.str("POLYAI_S3_ACCESS_KEY", "")
+    S3_SECRET_KEY = env.str("POLYAI_S3_SECRET_KEY", "")
     LOG_LEVEL = env.str("POLYAI_LOG_LEVEL", "INFO", validate=LEVELS)
     DEBUG = env.bool("POLYAI_DEBUG", False)
     SECRET_KEY = env.str("POLYAI_SECRET_KEY", "", validate=LONG_ENOUGH)
