@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyai.settings")
 app = Celery("polyai")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["knowledge.web"])
 
 # Beat only sends names on time. Without Django's apps it takes 50 MB instead of 140.
 beat = Celery("polyai-beat", fixups=[], set_as_current=False)

@@ -277,6 +277,8 @@ CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 1800
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "crawl": {}}  # a worker without -Q takes from all
+CELERY_TASK_ROUTES = {"knowledge.web.tasks.crawl": {"queue": "crawl"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = 2
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # KB; a child that has grown larger ends after its task
@@ -292,6 +294,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "knowledge.tasks.forget_orphaned_files",
         "schedule": 3600,
         "options": {"expires": 3600},
+    },
+    "refresh-due-sources": {
+        "task": "knowledge.web.tasks.refresh_due_sources",
+        "schedule": 30,
+        "options": {"expires": 30},
     },
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
     # Expires: while the workers are busy with documents, one of them in the queue is enough.

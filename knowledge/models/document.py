@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Project
+from knowledge.models.web import WebSource
 
 
 def original_path(document: Document, filename: str) -> str:
@@ -38,6 +39,7 @@ class Document(models.Model):
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     metadata = models.JSONField(default=dict, blank=True, help_text="What its owner says about it, to filter by.")
     source_url = models.CharField(max_length=2000, blank=True, help_text="Where it was fetched from.")
+    source = models.ForeignKey(WebSource, null=True, blank=True, on_delete=models.SET_NULL, related_name="documents")
     language = models.CharField(max_length=20, blank=True, help_text="Of its text, as it was detected: en, de, zh …")
     original = models.FileField(upload_to=original_path, max_length=300)
     size = models.PositiveBigIntegerField(help_text="Bytes.")

@@ -95,9 +95,7 @@ def check_port(port: int) -> None:
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _REFUSED_V4)
-    return (
-        address.scope_id is None and address in _PUBLIC_V6 and not any(address in network for network in _REFUSED_V6)
-    )
+    return address.scope_id is None and address in _PUBLIC_V6 and not any(address in network for network in _REFUSED_V6)
 
 
 def _allowed_networks() -> list[IPv4Network | IPv6Network]:

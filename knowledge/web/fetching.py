@@ -118,9 +118,7 @@ def _check_status(response: httpcore2.Response, url: str) -> None:
         raise FetchError(f"{host} refused with status {status}.{hint}")
 
 
-def _received(
-    response: httpcore2.Response, url: str, kinds: Collection[str] | None, file: IO[bytes]
-) -> Fetched:
+def _received(response: httpcore2.Response, url: str, kinds: Collection[str] | None, file: IO[bytes]) -> Fetched:
     told = Message()
     told["Content-Type"] = _header(response, "Content-Type") or "application/octet-stream"
     kind = kind_of(told.get_content_type(), urlsplit(url).path)

@@ -96,8 +96,10 @@ def test_a_redirect_is_followed_and_told(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "location",
-    ["http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/", "http://[::1]/", "http://0x7f000001/"]
-    + ["//[fd00::1]/", "http://user:secret@example.org/", "http://example.org:22/"],
+    [
+        *("http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/", "http://[::1]/", "http://0x7f000001/"),
+        *("//[fd00::1]/", "http://user:secret@example.org/", "http://example.org:22/"),
+    ],
 )
 def test_a_redirect_into_a_private_network_is_refused(site: Site, location: str) -> None:
     site.add("/", status=302, headers={"Location": location})
@@ -177,8 +179,10 @@ def test_a_host_the_operator_names_may_be_private(site: Site, settings: Settings
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(404, PageGone), (410, PageGone), (403, FetchError), (500, FetchUnreachable), (429, FetchUnreachable)]
-    + [(204, FetchError), (302, FetchError)],
+    [
+        *((404, PageGone), (410, PageGone), (403, FetchError), (500, FetchUnreachable), (429, FetchUnreachable)),
+        *((204, FetchError), (302, FetchError)),
+    ],
 )
 def test_a_status_has_its_error(site: Site, status: int, error: type[PolyAIError]) -> None:
     site.add("/", status=status)
