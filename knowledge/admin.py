@@ -20,6 +20,7 @@ from core.errors import PolyAIError
 from knowledge import services
 from knowledge.models import Chunk, Document, EmbeddingSpace
 from knowledge.parsers import PARSERS
+from knowledge.web import admin as web_admin  # noqa: F401  # registers itself
 
 
 class ReadOnly:

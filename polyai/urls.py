@@ -14,11 +14,13 @@ from chat.cache_api import CacheEntriesViewSet
 from chat.consumers import ConversationConsumer
 from knowledge.api import DocumentsViewSet, SearchView
 from knowledge.consumers import DocumentsConsumer
+from knowledge.web.api import SourcesViewSet
 from polyai import health
 
 router = SimpleRouter()
 router.register("projects", ProjectsViewSet)
 router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/documents", DocumentsViewSet)
+router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/sources", SourcesViewSet)
 router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/cache/entries", CacheEntriesViewSet)
 
 api: list[URLPattern | URLResolver] = [
@@ -37,6 +39,7 @@ urlpatterns = [
     path("", include("chat.urls")),
     path("", include("accounts.urls")),
     path("", include("knowledge.urls")),
+    path("", include("knowledge.web.urls")),
     path("", include("caching.urls")),
     path("admin/", admin.site.urls),
     path("api/", include(api)),
