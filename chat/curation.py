@@ -18,7 +18,7 @@ from chat.grounding import CITATION, check_citations, cited_numbers
 from chat.lookup import numbered
 from chat.routing import is_shareable
 from core.errors import InvalidInput
-from knowledge.retrieval import retrieve
+from knowledge.retrieval import search
 from knowledge.types import Passage
 from providers.registry import get_embedder
 
@@ -32,7 +32,7 @@ def find_passages(actor: Actor, project: Project, question: str) -> list[Passage
     if not text or not is_shareable(text, ()):
         raise InvalidInput("Write the question so that it stands alone, with what it asks for named in it.")
     embedder = get_embedder()
-    return retrieve(actor, project.id, embedder, embed_texts(embedder, [text], is_awaited=True)[0])
+    return search(actor, project.id, embedder, text, embed_texts(embedder, [text], is_awaited=True)[0])
 
 
 def write_answer(

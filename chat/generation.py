@@ -28,7 +28,7 @@ from chat.prompts import build_request
 from chat.types import AnswerRestarted, SourcesFound, TextDelta
 from core.database import in_db
 from core.errors import PolyAIError, ProviderError
-from knowledge.retrieval import retrieve, retrieve_by_words
+from knowledge import retrieval
 from knowledge.types import Passage
 from providers.types import Completion, Usage, Vector
 
@@ -110,9 +110,9 @@ async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step,
 
 
 async def search(inquiry: Inquiry, vector: Vector | None) -> list[Passage]:
-    if vector is None:
-        return await in_db(retrieve_by_words)(inquiry.actor, inquiry.project_id, inquiry.search_text)
-    return await in_db(retrieve)(inquiry.actor, inquiry.project_id, inquiry.embedder, vector)
+    return await in_db(retrieval.search)(
+        inquiry.actor, inquiry.project_id, inquiry.embedder, inquiry.search_text, vector
+    )
 
 
 def is_admissible(text: str, sources: int, completion: Completion) -> bool:

@@ -20,7 +20,7 @@ from core.errors import InvalidInput
 from core.rest import ErrorBody
 from knowledge import services
 from knowledge.models import Document
-from knowledge.retrieval import TOP, retrieve
+from knowledge.retrieval import TOP, search
 from knowledge.selectors import get_document, list_documents
 from knowledge.types import Passage
 from providers.registry import get_embedder
@@ -112,5 +112,5 @@ class SearchView(APIView):
             raise InvalidInput("Type something to search for.")
         embedder = get_embedder()
         vector = async_to_sync(embed_question)(embedder, text)
-        passages = retrieve(actor, project.id, embedder, vector, asked.validated_data["limit"])
+        passages = search(actor, project.id, embedder, text, vector, limit=asked.validated_data["limit"])
         return Response(PassageBody(passages, many=True).data)  # type: ignore[arg-type]  # a list, for many=True

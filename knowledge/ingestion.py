@@ -35,6 +35,7 @@ from knowledge.spaces import check_dimensions, get_or_create_space, text_to_embe
 from knowledge.storing import store_chunks, store_parts, store_vectors
 from knowledge.types import Reading
 from knowledge.versions import list_missing, publish
+from knowledge.words import store_words
 from providers.registry import get_embedder
 from providers.types import Embedder
 
@@ -112,6 +113,7 @@ def _parse(document: Document) -> float:
         )
         store_parts(parts)
         store_chunks(pieces)
+        store_words(document, pieces)
     return 0
 
 

@@ -42,6 +42,12 @@ def get_or_create_space(embedder: Embedder) -> EmbeddingSpace:
     return space
 
 
+def distance_sql(space: EmbeddingSpace) -> str:
+    """The cosine distance, 0 to 2, of `embedding` to the one parameter, a vector in pgvector's notation `[1,2,…]`,
+    written as the space's index has it."""
+    return f"(embedding::vector({space.dimensions:d}) <=> %s::vector({space.dimensions:d}))"
+
+
 def check_dimensions(space: EmbeddingSpace, vectors: Vectors | Vector) -> None:
     """Raises ProviderRefused when the embedder has come to give vectors of another size under the same name."""
     if vectors.shape[-1] != space.dimensions:

@@ -98,9 +98,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A chunk as a search returned it. `similarity` is the cosine to the question, -1 to 1."""
+    """A chunk as a search returned it, or several that follow each other, joined: `chunk_ids` are all of them in
+    reading order, `chunk_id` is the best. `similarity` is the cosine to the question, -1 to 1, of the nearest."""
 
     chunk_id: UUID
+    chunk_ids: tuple[UUID, ...]
     content_hash: str
     document_id: UUID
     document: str
@@ -113,8 +115,9 @@ class Passage:
 class Candidate:
     """What a search saw of a chunk. Ranks count from 1; None where that side did not have the chunk among its best.
 
-    `lexical` is the BM25 score, `fused` the sum of reciprocal ranks, `reranked` the reranker's score.
-    `dropped` says why the chunk is not among the passages, in words; empty when it is.
+    `lexical` is the BM25 score, `fused` the score of both sides together, `codes` how many identifiers of the
+    question it has (more come first), `reranked` the reranker's score. `dropped` says why the chunk is not a passage
+    of its own, in words; empty when it is.
     """
 
     passage: Passage
@@ -122,14 +125,38 @@ class Candidate:
     lexical_rank: int | None
     lexical: float | None
     fused: float
+    codes: int = 0
     reranked: float | None = None
     dropped: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """A search laid open: candidates best first, and the milliseconds of each stage by its name."""
+    """A search laid open: candidates best first, the passages made of them, the milliseconds of each stage by its
+    name, and the words that were looked for."""
 
     candidates: tuple[Candidate, ...]
+    passages: tuple[Passage, ...]
     stages: Mapping[str, float]
     terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkReport:
+    """Why a search found a chunk, or did not. Ranks count from 1, None beyond those that are looked at; `position` is
+    that of both sides together.
+
+    `reasons` are sentences for people, empty when the chunk is found. `missing` are words of the question that the
+    chunk has not.
+    """
+
+    passage: Passage
+    is_live: bool
+    passes_filters: bool
+    has_vector: bool
+    dense_rank: int | None
+    lexical_rank: int | None
+    position: int | None
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    reasons: tuple[str, ...]

@@ -51,6 +51,9 @@ class Document(models.Model):
     is_bulk = models.BooleanField(default=False, help_text="Waits for what people upload by hand.")
     version = models.PositiveIntegerField(default=1)
     live_version = models.PositiveIntegerField(default=0)
+    words_scheme = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="How the words of its chunks were made (knowledge.lexical); 0: not yet."
+    )
     chunks_total = models.PositiveIntegerField(default=0)
     chunks_embedded = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -13,7 +13,8 @@ from accounts.types import OPERATOR, Actor
 from caching.embeddings import embed_texts
 from knowledge import services
 from knowledge.models import Document
-from knowledge.retrieval import TOP, retrieve
+from knowledge.retrieval import TOP
+from knowledge.retrieval import search as search_passages
 from knowledge.types import Passage
 from providers.registry import get_embedder
 from tests.caching.conftest import dead_redis as dead_redis
@@ -47,7 +48,8 @@ def upload(
 def search(project: Project, question: str, actor: Actor = OPERATOR, limit: int = TOP) -> list[Passage]:
     """What a question finds, with the embedder in use."""
     embedder = get_embedder()
-    return retrieve(actor, project.id, embedder, embed_texts(embedder, [question])[0], limit)
+    vector = embed_texts(embedder, [question])[0]
+    return search_passages(actor, project.id, embedder, question, vector, limit=limit)
 
 
 def found(project: Project, question: str = "goods", actor: Actor = OPERATOR) -> str:

@@ -16,7 +16,7 @@ from accounts.models import Membership, Project, User
 from accounts.types import OPERATOR, Actor
 from knowledge import ingestion, services
 from knowledge.models import Chunk, ChunkEmbedding, Document, EmbeddingSpace
-from knowledge.retrieval import retrieve
+from knowledge import retrieval
 from knowledge.spaces import get_or_create_space
 from providers.registry import get_embedder
 from providers.types import Vector
@@ -72,7 +72,7 @@ def test_the_similarity_is_the_cosine_and_the_nearest_come_first(cast: Cast, emb
     for number in range(6):
         add_document(cast.project, f"Text {number}.", f"{number}.md")
     question = vector_of("question")
-    passages = retrieve(OPERATOR, cast.project.id, get_embedder(), question, limit=10)
+    passages = retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", question, limit=10)
     cosines = {p.text: float(vector_of(f"{p.document}\n\n{p.text}") @ question) for p in passages}
     assert len(passages) == 6
     assert [p.similarity for p in passages] == sorted((p.similarity for p in passages), reverse=True)
@@ -88,12 +88,12 @@ def test_it_is_one_statement_after_the_space_is_known(
 ) -> None:
     vector = np.eye(1, 384, dtype=np.float32)[0]
     with django_assert_num_queries(2) as queries:
-        assert retrieve(OPERATOR, project.id, get_embedder(), vector)
+        assert retrieval.search(OPERATOR, project.id, get_embedder(), "goods", vector)
     assert "knowledge_embeddingspace" in queries.captured_queries[0]["sql"]
 
 
 def test_without_any_document_nothing_is_found_and_the_embedders_space_is_not_made(cast: Cast) -> None:
-    assert retrieve(OPERATOR, cast.project.id, get_embedder(), np.ones(384, dtype=np.float32)) == []
+    assert retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", np.ones(384, dtype=np.float32)) == []
     assert not EmbeddingSpace.objects.exists()
 
 
@@ -208,7 +208,7 @@ def by_index_alone() -> Generator[None, None, None]:
 
 def plan_of(project: Project, vector: Vector, limit: int) -> str:
     with CaptureQueriesContext(connection) as queries:
-        retrieve(OPERATOR, project.id, get_embedder(), vector, limit)
+        retrieval.search(OPERATOR, project.id, get_embedder(), "?", vector, limit=limit)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {queries.captured_queries[-1]['sql']}")
         return "\n".join(line for (line,) in cursor.fetchall())
@@ -225,10 +225,10 @@ def test_the_index_finds_what_a_look_at_every_row_finds(cast: Cast, embedder: Em
     fill(cast.project, MANY)
     question = vector_of("question")
     with by_index_alone():
-        quick = {p.text for p in retrieve(OPERATOR, cast.project.id, get_embedder(), question, 10)}
+        quick = {p.text for p in retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", question, limit=10)}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_indexscan = off")
-        exact = {p.text for p in retrieve(OPERATOR, cast.project.id, get_embedder(), question, 10)}
+        exact = {p.text for p in retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", question, limit=10)}
     assert len(quick & exact) >= 9
 
 
@@ -236,7 +236,7 @@ def test_as_many_passages_come_from_the_index_as_were_asked_for(cast: Cast, embe
     """HNSW looks at 40 rows by itself; it must go on until enough have passed."""
     fill(cast.project, MANY)
     with by_index_alone():
-        assert len(retrieve(OPERATOR, cast.project.id, get_embedder(), vector_of("question"), 50)) == 50
+        assert len(retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", vector_of("question"), limit=50)) == 50
 
 
 def test_another_projects_nearer_rows_do_not_hide_ones_own(cast: Cast, embedder: EmbedderServer) -> None:
@@ -244,5 +244,5 @@ def test_another_projects_nearer_rows_do_not_hide_ones_own(cast: Cast, embedder:
     fill(cast.foreign, MANY, near=question)
     add_document(cast.project, "Ours.")
     with by_index_alone():
-        passages = retrieve(cast.actor(cast.alice), cast.project.id, get_embedder(), question)
+        passages = retrieval.search(cast.actor(cast.alice), cast.project.id, get_embedder(), "?", question)
     assert [passage.text for passage in passages] == ["Ours."]

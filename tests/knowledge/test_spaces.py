@@ -11,7 +11,7 @@ from pytest_django import Settings
 from core.database import release
 from core.errors import ProviderError, ProviderRefused
 from knowledge.models import Chunk, EmbeddingSpace
-from knowledge.retrieval import retrieve
+from knowledge import retrieval
 from knowledge.spaces import PREPROCESSING, find_space, get_or_create_space, text_to_embed
 from providers.registry import get_embedder
 from tests.caching.conftest import forget_embedder
@@ -110,4 +110,4 @@ def test_an_embedder_that_changes_its_size_is_refused_with_the_way_out(cast: Cas
     assert document.state == "failed"
     assert "gives 16 numbers where it gave 8 before" in document.error
     with pytest.raises(ProviderRefused, match="POLYAI_EMBEDDING_MODEL"):
-        retrieve(cast.actor(cast.alice), cast.project.id, get_embedder(), vector_of("x", 16))
+        retrieval.search(cast.actor(cast.alice), cast.project.id, get_embedder(), "x", vector_of("x", 16))
