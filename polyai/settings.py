@@ -271,13 +271,13 @@ CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
     "embed": {},
     "embed-bulk": {},
     "parse-bulk": {},
+    "crawl": {},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 1800
-CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "crawl": {}}  # a worker without -Q takes from all
 CELERY_TASK_ROUTES = {"knowledge.web.tasks.crawl": {"queue": "crawl"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = 2

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_let_projects_choose_their_caching'),
-        ('knowledge', '0003_fill_kinds'),
+        ('knowledge', '0005_add_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -187,8 +187,7 @@ def _store(source: WebSource, page: WebPage, fetched: Fetched) -> None:
 
 def put(project: Project, name: str, file: File[bytes], user: User | None) -> Document:
     """The one call of services.upload from here."""
-    document, _ = services.upload(project=project, name=name, file=file, user=user)
-    return document
+    return services.upload(project=project, name=name, file=file, user=user).document
 
 
 def _as_file(fetched: Fetched) -> File[bytes]:
