@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, Count, F, Q, QuerySet, Sum, When
 from django.utils import timezone
 
 from accounts.selectors import list_projects
@@ -21,6 +21,7 @@ _BYTES_DONE = Case(
     When(state__in=UNFINISHED, chunks_total=0, then=0),
     When(state__in=UNFINISHED, then=F("size") * F("chunks_embedded") / F("chunks_total")),
     default="size",
+    output_field=BigIntegerField(),
 )
 
 
@@ -71,7 +72,7 @@ def get_progress(actor: Actor, project_id: UUID) -> Progress:
         list_documents(actor, project_id)
         .order_by()
         .values_list("state")
-        .annotate(Count("id"), Sum("chunks_embedded"), Sum("chunks_total"), Sum("size"), Sum(_BYTES_DONE))
+        .annotate(Count("id"), Sum("chunks_embedded"), Sum("chunks_total"), Sum("size"), bytes_done=Sum(_BYTES_DONE))
     )
     columns = list(zip(*rows, strict=True)) or [()] * 6
     states, counts, *sums = columns
