@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from knowledge.listing import UNFINISHED_STATE, Listing
@@ -72,6 +73,20 @@ def _side_by_side(widths: Iterable[tuple[str, float]]) -> Iterable[Bar]:
     for name, width in widths:
         yield Bar(name=name, start=round(start, 3), width=round(width, 3))
         start += width
+
+
+@register.filter
+def with_terms(text: str, terms: Iterable[str]) -> SafeString:
+    """A text with the words in it marked that were looked for; where a search cut words to their stem, no longer ones
+    are missed."""
+    words = sorted({term for term in terms if term}, key=len, reverse=True)
+    if not words:
+        return SafeString(escape(text))
+    # Within a text of no word spaces they stand anywhere; others begin a word.
+    sought = "|".join(rf"\b{re.escape(word)}\w{{0,3}}" if word.isascii() else re.escape(word) for word in words)
+    pieces = re.split(f"({sought})", text, flags=re.IGNORECASE)
+    marked = (format_html("<mark>{}</mark>", piece) if n % 2 else piece for n, piece in enumerate(pieces))
+    return format_html_join("", "{}", ((piece,) for piece in marked))
 
 
 @register.filter
