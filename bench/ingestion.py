@@ -45,17 +45,18 @@ def _upload(project: Any, seed: int) -> Any:  # Any: the product's project and d
     from knowledge.services import upload
 
     name = f"{seed}.md"
-    return upload(project=project, name=name, file=ContentFile(_text(seed).encode(), name=name)).document.id
+    return upload(project=project, name=name, file=ContentFile(text_of(seed), name=name)).document.id
 
 
-def _text(seed: int) -> str:
-    """Text that no earlier round has embedded: the embedding cache knows none of it."""
+def text_of(seed: int, paragraphs: int = PARAGRAPHS) -> bytes:
+    """Markdown that no earlier round has embedded: the embedding cache knows none of it."""
     chance = random.Random(seed)
     sentences = (_sentence(chance) for _ in range(10**6))
-    return "\n\n".join(
+    text = "\n\n".join(
         (f"## Section {n}\n\n" if n % 5 == 0 else "") + " ".join(next(sentences) for _ in range(8))
-        for n in range(PARAGRAPHS)
+        for n in range(paragraphs)
     )
+    return text.encode()
 
 
 def _sentence(chance: random.Random) -> str:

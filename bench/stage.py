@@ -31,6 +31,7 @@ def on_stage(reply: Reply | None = None) -> Iterator[Stage]:
     kept = Path(os.environ.get("POLYAI_HOME") or ROOT / "var") / "bench"
     home = Path(tempfile.mkdtemp(prefix="polyai-bench-"))
     home.chmod(0o755)
+    before = dict(os.environ)
     os.environ.update(POLYAI_HOME=str(home), POLYAI_ENV_FILE="", DJANGO_SETTINGS_MODULE="polyai.settings")
     upstream = Upstream(default=reply or Reply(text=TEXT))
     model = {"OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "sk-x", "POLYAI_CHAT_MODEL": MODEL}
@@ -42,3 +43,5 @@ def on_stage(reply: Reply | None = None) -> Iterator[Stage]:
             product.stop()
         upstream.close()
         shutil.rmtree(home, ignore_errors=True)
+        os.environ.clear()
+        os.environ.update(before)

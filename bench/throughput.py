@@ -93,7 +93,7 @@ def product_door(here: Stage) -> Door:
 
 def _litellm_door(address: str, key: str) -> Door:
     return Door(
-        name=LITELLM,
+        name=LITELLM[0],
         url=f"{address}/v1/chat/completions",
         headers={"Authorization": f"Bearer {key}"},
         body={"model": MODEL, "messages": [{"role": "user", "content": QUESTION}]},
