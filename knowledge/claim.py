@@ -50,7 +50,7 @@ def take(document_id: UUID, state: Document.State) -> Document | None:
     )
     document = Document.objects.filter(id=document_id, claim=claim).first() if taken else None
     if document is not None:
-        announce(document.project_id, document.id)
+        announce(document.project_id, document.id, is_news=state == Document.State.PARSING)
     return document
 
 

@@ -52,7 +52,7 @@ def upload(
     cancelled, with others they become its next version. The same bytes under another name are said, and no obstacle.
     Raises InvalidInput, TooLong, UnsupportedFile, UnreadableFile, QuotaReached.
     """
-    name = _checked_name(name)
+    name = fit_name(name)
     check_kind(name)
     size = _checked_size(file)
     digest = _sha256(file)
@@ -266,8 +266,8 @@ def _forget_file(document: Document) -> None:
         transaction.on_commit(lambda: storage.delete(path))
 
 
-def _checked_name(name: str) -> str:
-    """A name fit to show: no folders above, no control characters, no direction overrides."""
+def fit_name(name: str) -> str:
+    """A name fit to show: no folders above, no control characters, no direction overrides. Raises InvalidInput."""
     name = nfc(name)
     shown = "".join(
         c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"

@@ -2,6 +2,7 @@
 
 from knowledge.models.chunk import Chunk
 from knowledge.models.document import Document, DocumentPart, original_path
+from knowledge.models.origin import SyncedFile
 from knowledge.models.policy import KnowledgePolicy
 from knowledge.models.space import ChunkEmbedding, EmbeddingSpace
 from knowledge.models.web import WebPage, WebSource
@@ -19,5 +20,6 @@ __all__ = [
     "Lexicon",
     "WebPage",
     "WebSource",
+    "SyncedFile",
     "original_path",
 ]

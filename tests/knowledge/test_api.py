@@ -50,9 +50,12 @@ def test_an_upload_is_created_and_described(cast: Cast, program: APIClient) -> N
     document = Document.objects.get()
     assert response.status_code == 201
     assert set(response.json()) == {
-        *("id", "name", "size", "state", "error", "chunks_total", "chunks_embedded", "created_at", "updated_at")
+        *("id", "name", "size", "state", "error", "chunks_total", "chunks_embedded", "created_at", "updated_at"),
+        "same_as",
     }
     assert (response.json()["id"], response.json()["state"]) == (str(document.id), "queued")
+    assert response.json()["same_as"] == []
+    assert send(program, "copy.md").json()["same_as"] == ["handbook.md"]
     assert (document.uploaded_by, document.project) == (cast.alice, cast.project)
 
 
