@@ -5,7 +5,14 @@
     │   ├── BlockedAddress       400  a web address that this server must not fetch
     │   ├── TooLong              413  a question or file over its limit
     │   ├── UnsupportedFile      415  a kind of file that nothing here reads
-    │   ├── UnreadableFile       422  damaged, encrypted, empty or wrongly encoded
+    │   ├── UnreadableFile       422  a file of a kind that is read, of which nothing can be had
+    │   │   ├── EmptyFile        422  no bytes, or blanks only
+    │   │   ├── EncryptedFile    422  opens with a password that we do not have
+    │   │   ├── DamagedFile      422  cut off, broken, or made to break its reader
+    │   │   ├── WrongKind        422  something else than its name says
+    │   │   ├── NoText           422  a scan or pictures only
+    │   │   ├── TooLargeToRead   422  over the limit of pages, text, nesting or memory
+    │   │   └── TooSlowToRead    422  over the limit of time
     │   └── QuotaReached         413  a project has as many documents or megabytes as it may
     ├── NotAllowed               403  a member whose role is too small
     ├── NotFound                 404  not there, or not yours: the two look the same
@@ -20,6 +27,7 @@
     │   ├── FetchUnreachable     503  no route, name not found, overloaded, broken off
     │   └── FetchTimeout         504  too slow
     ├── StorageUnavailable       503  the storage of originals does not answer
+    ├── ParserLost               503  the process that reads files was killed, and its successor too
     └── StoreUnavailable         503  PostgreSQL does not answer
 
 An error's text is written for the person who reads it: what happened and what to do. The text of a
@@ -63,6 +71,34 @@ class UnsupportedFile(InvalidInput):
 class UnreadableFile(InvalidInput):
     code = "unreadable_file"
     status = 422
+
+
+class EmptyFile(UnreadableFile):
+    code = "empty"
+
+
+class EncryptedFile(UnreadableFile):
+    code = "encrypted"
+
+
+class DamagedFile(UnreadableFile):
+    code = "damaged"
+
+
+class WrongKind(UnreadableFile):
+    code = "wrong_kind"
+
+
+class NoText(UnreadableFile):
+    code = "no_text"
+
+
+class TooLargeToRead(UnreadableFile):
+    code = "too_large"
+
+
+class TooSlowToRead(UnreadableFile):
+    code = "too_slow"
 
 
 class QuotaReached(InvalidInput):
@@ -141,6 +177,12 @@ class FetchTimeout(FetchError):
 
 class StorageUnavailable(PolyAIError):
     code = "storage_unavailable"
+    status = 503
+    retryable = True
+
+
+class ParserLost(PolyAIError):
+    code = "parser_lost"
     status = 503
     retryable = True
 

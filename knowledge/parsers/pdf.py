@@ -1,33 +1,96 @@
-"""PDF, page by page."""
+"""PDF, page by page; forms and notes on a page are part of its text."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import pypdfium2
+from pypdfium2 import raw
 
-from core.errors import UnreadableFile
-from knowledge.types import Part
+from core.errors import DamagedFile, EncryptedFile, NoText, WrongKind
+from knowledge.parsers import recognition
+from knowledge.parsers.limits import DEFAULT, Limits
+from knowledge.types import Part, Reading
 
 
-def parse(content: bytes) -> list[Part]:
+def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
+    with opened(content) as document:
+        limits.check_pages(len(document))
+        parts, scanned = [], []
+        for index in range(len(document)):
+            text, is_scanned = _read(document, index)
+            parts.append(Part(text=text, page=index + 1))
+            if is_scanned:
+                scanned.append(index)
+        if not scanned:
+            return Reading(parts=tuple(parts))
+        found, notes = recognition.recognise(document, scanned, limits)
+        for index, text in found.items():
+            parts[index] = Part(text=text, page=index + 1)
+        missing = [index + 1 for index in scanned if not parts[index].text.strip()]
+        if not any(part.text.strip() for part in parts):
+            raise NoText(f"There is no text in the PDF: its pages are pictures. {notes}")
+        if missing:
+            notes = f"{in_words(missing)} no text: pictures of text have to be recognised (OCR) first. {notes}"
+        return Reading(parts=tuple(parts), notes=notes.strip())
+
+
+@contextmanager
+def opened(content: bytes) -> Iterator[pypdfium2.PdfDocument]:
+    """The document, closed afterwards. Raises WrongKind, EncryptedFile, DamagedFile."""
     if b"%PDF-" not in content[:1024]:
-        raise UnreadableFile("The file is not a PDF, though its name says so.")
+        raise WrongKind("The file is not a PDF, though its name says so.")
     try:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise UnreadableFile("The PDF is encrypted. Save a copy without a password and upload that.") from error
-        raise UnreadableFile("The PDF is damaged. Open it and save it again.") from error
-    with document:
-        return [Part(text=_text(document, index), page=index + 1) for index in range(len(document))]
-
-
-def _text(document: pypdfium2.PdfDocument, index: int) -> str:
-    page = document[index]
+            raise EncryptedFile("The PDF is encrypted. Save a copy without a password and upload that.") from error
+        if "security" in str(error).lower():
+            raise EncryptedFile(
+                "The PDF is protected in a way that is not known here. Print it to a new PDF."
+            ) from error
+        raise DamagedFile("The PDF is damaged. Open it and save it again.") from error
     try:
-        words = page.get_textpage()
-        # U+FFFE is how pdfium writes a hyphen at a line's end, U+0000 a glyph without a character.
-        text: str = words.get_text_bounded().replace("\ufffe\r\n", "").replace("\ufffe", "").replace("\x00", "")
-        words.close()
+        yield document
+    finally:
+        document.close()
+
+
+def _read(document: pypdfium2.PdfDocument, index: int) -> tuple[str, bool]:
+    """A page's text, and whether there is something on it that may be text all the same."""
+    try:
+        page = document[index]
+    except pypdfium2.PdfiumError:
+        return "", True
+    try:
+        if raw.FPDFPage_GetAnnotCount(page):  # fields and notes lie above the page: press them into it
+            raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
+            page.close()
+            page = document[index]
+        text = _text(page)
+        return text, not text.strip() and raw.FPDFPage_CountObjects(page) > 0
     finally:
         page.close()
+
+
+def _text(page: pypdfium2.PdfPage) -> str:
+    words = page.get_textpage()
+    try:
+        # U+FFFE is how pdfium writes a hyphen at a line's end, U+0000 a glyph without a character.
+        text: str = words.get_text_bounded().replace("\ufffe\r\n", "").replace("\ufffe", "").replace("\x00", "")
+    finally:
+        words.close()
     return text.replace("\r\n", "\n")
+
+
+def in_words(pages: Sequence[int]) -> str:
+    """[1, 2, 3, 7] → "Pages 1–3, 7 have"; [4] → "Page 4 has"."""
+    spans: list[list[int]] = []
+    for page in pages:
+        if spans and spans[-1][-1] == page - 1:
+            spans[-1][1:] = [page]
+        else:
+            spans.append([page])
+    shown = ", ".join("–".join(map(str, span)) for span in spans)
+    return f"Page {shown} has" if len(pages) == 1 else f"Pages {shown} have"

@@ -9,8 +9,9 @@ import sys
 import pytest
 from django.conf import settings
 
-from core.errors import UnreadableFile, UnsupportedFile
+from core.errors import DamagedFile, EmptyFile, UnreadableFile, UnsupportedFile
 from knowledge.parsers import PARSERS, check_kind, parse
+from tests.knowledge.files import make_zip
 
 
 @pytest.mark.parametrize("name", ["a.md", "A.MD", "folder.zip/a.Markdown", "a.b.txt", "x.HTM", "x.docx", "Ünï.PDF"])
@@ -32,9 +33,9 @@ def test_an_unknown_kind_is_not_parsed_either() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html", "a.pdf", "a.docx"])
-@pytest.mark.parametrize("content", [b"", b" \n\t\r\n "], ids=["no bytes", "blanks"])
+@pytest.mark.parametrize("content", [b"", b" \n\t\r\n ", bytes(100)], ids=["no bytes", "blanks", "NUL bytes"])
 def test_an_empty_file_of_any_kind_says_that_it_is_empty(name: str, content: bytes) -> None:
-    with pytest.raises(UnreadableFile, match="empty"):
+    with pytest.raises(EmptyFile, match="empty"):
         parse(name, content)
 
 
@@ -45,16 +46,16 @@ def test_noise_of_any_kind_is_refused_and_never_an_unknown_error(name: str) -> N
 
 
 def test_a_reason_never_shows_a_strangers_exception() -> None:
-    with pytest.raises(UnreadableFile) as refused:
-        parse("a.docx", b"PK\x05\x06" + bytes(18))
-    assert refused.value.message == "The file is damaged: it could not be read. Open it and save it again."
+    with pytest.raises(DamagedFile) as refused:
+        parse("a.docx", make_zip({"word/document.xml": "<a><b></a>"}))
+    assert refused.value.message == "The file is damaged: its XML is broken. Open it and save it again."
 
 
 def test_the_web_process_does_not_carry_the_libraries_that_read_files() -> None:
     """Together they take 40 MB, which only workers need."""
     program = (
         "import django, sys; django.setup(); import polyai.urls; from knowledge import parsers\n"
-        "print([name for name in ('pypdfium2', 'mammoth', 'markdownify') if name in sys.modules])\n"
+        "print([name for name in ('pypdfium2', 'lxml', 'markdownify') if name in sys.modules])\n"
         "parsers.parse('a.html', b'<p>Hello</p>')\n"
         "print('markdownify' in sys.modules)"
     )
