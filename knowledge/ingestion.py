@@ -12,7 +12,6 @@ heartbeat (claim.py, selectors.list_abandoned).
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -26,10 +25,12 @@ from django.utils import timezone
 from caching.embeddings import embed_texts
 from core.errors import PolyAIError, ProviderError, StoreUnavailable, UnreadableFile
 from knowledge import claim
-from knowledge.chunking import split
+from knowledge.chunking import title_of
 from knowledge.claim import LostClaim
 from knowledge.models import Chunk, ChunkEmbedding, Document, DocumentPart, EmbeddingSpace
+from knowledge.policies import get_chunking
 from knowledge.reading import read
+from knowledge.rechunking import cut, stored_reading
 from knowledge.services import move_corpus_version
 from knowledge.spaces import check_dimensions, get_or_create_space, text_to_embed
 from knowledge.storing import store_chunks, store_parts, store_vectors
@@ -102,15 +103,17 @@ def _parse(document: Document) -> float:
     if chunks.exists():
         claim.release(document, state=Document.State.EMBEDDING, chunks_total=chunks.count(), attempts=0)
         return 0
-    with document.original.open("rb") as file:
-        reading = read(document.name, file)
-    parts, pieces = _parts(document, reading), _chunks(document, reading)
+    reading = stored_reading(document)
+    if reading is None:
+        with document.original.open("rb") as file:
+            reading = read(document.name, file)
+    chunking, title = get_chunking(document.project), title_of(reading.parts, reading.title)
+    parts, pieces = _parts(document, reading), cut(document, reading, chunking, title)
     if not pieces:
         raise UnreadableFile("There is no text in the file.")
+    known = {"notes": reading.notes, "title": title, "chunking": str(chunking), "parts_hash": document.content_hash}
     with transaction.atomic():
-        claim.release(
-            document, state=Document.State.EMBEDDING, chunks_total=len(pieces), notes=reading.notes, attempts=0
-        )
+        claim.release(document, state=Document.State.EMBEDDING, chunks_total=len(pieces), attempts=0, **known)
         store_parts(parts)
         store_chunks(pieces)
         store_words(document, pieces)
@@ -129,27 +132,6 @@ def _parts(document: Document, reading: Reading) -> list[DocumentPart]:
             is_markdown=part.is_markdown,
         )
         for position, part in enumerate(reading.parts)
-    ]
-
-
-def _chunks(document: Document, reading: Reading) -> list[Chunk]:
-    return [
-        Chunk(
-            document=document,
-            version=document.version,
-            position=position,
-            text=piece.text,
-            content_hash=hashlib.sha256(piece.text.encode()).hexdigest(),
-            metadata={
-                "heading_path": list(piece.heading_path),
-                "page": piece.page,
-                "label": piece.label,
-                "part": piece.part,
-                "start": piece.start,
-                "end": piece.end,
-            },
-        )
-        for position, piece in enumerate(split(reading.parts))
     ]
 
 

@@ -43,6 +43,10 @@ class Ranked:
     def locator(self) -> str:
         return Chunk(metadata=self.metadata).locator
 
+    @property
+    def shown(self) -> str:
+        return Chunk(text=self.text, metadata=self.metadata).shown
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembly:
@@ -87,7 +91,7 @@ def assemble(ranked: Sequence[Ranked], limit: int) -> Assembly:
 def passage_of(group: Sequence[Ranked]) -> Passage:
     """One passage of one chunk, or of several that follow each other."""
     best = min(group, key=lambda row: (-row.codes, -row.fused))
-    text = group[0].text
+    text = group[0].shown
     for before, row in zip(group, group[1:], strict=False):
         text += _rest(before, row)
     is_joined = len(group) > 1

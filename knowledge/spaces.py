@@ -6,16 +6,26 @@ from django.db import connection, transaction
 
 from caching.embeddings import embed_texts
 from core.errors import ProviderRefused
+from knowledge.chunking import without_rules
+from knowledge.headers import header_of
 from knowledge.models import Chunk, EmbeddingSpace
 from providers.types import Embedder, Vector, Vectors
 
-PREPROCESSING = "name+headings/1"  # moves when text_to_embed does
+PREPROCESSING = "title+headings+context/2"  # moves when text_to_embed does
 MAX_INDEXED_DIMENSIONS = 2000  # pgvector's limit for an index on `vector`
 
 
 def text_to_embed(document_name: str, chunk: Chunk) -> str:
-    """What the embedder sees: the chunk under its document's name and headings, so that it can be found by them."""
-    return "\n".join([document_name, " › ".join(chunk.metadata.get("heading_path", [])), chunk.text])
+    """What the embedder sees: the chunk under its document's name, title and headings, so that it can be found
+    by them, and under the header rows of its table. The header takes 34 tokens at most (knowledge/headers.py)."""
+    about = chunk.metadata
+    header = header_of(
+        name=document_name,
+        title=about.get("title", ""),
+        label=about.get("label", ""),
+        headings=about.get("heading_path", []),
+    )
+    return "\n".join([header, without_rules(chunk.shown)])
 
 
 def find_space(embedder: Embedder) -> EmbeddingSpace | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,15 +26,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a reader got out of a file. `notes` is for people: what could not be read of it, and why."""
+    """What a reader got out of a file. `notes` is for people: what could not be read of it, and why. `title` is
+    what the file says it is called: a PDF's or a web page's title, empty where it says nothing."""
 
     parts: tuple[Part, ...]
     notes: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A chunk before it is stored. `start` and `end` are character offsets in its part, `part` its number from 0."""
+    """A chunk before it is stored. `start` and `end` are character offsets in its part, `part` its number from 0.
+
+    `context` is what has to be read above the text: the header of a table that was cut, the line that introduces
+    a list. `tokens` counts the text and the context. `title` is the document's own, beside its file name.
+    """
 
     text: str
     heading_path: tuple[str, ...]
@@ -41,6 +49,58 @@ class Piece:
     end: int
     label: str = ""
     part: int = 0
+    context: str = ""
+    tokens: int = 0
+    title: str = ""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of what is shown: a row under another header says something else."""
+        return hashlib.sha256(
+            f"{self.context}\n{self.text}".encode() if self.context else self.text.encode()
+        ).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutting:
+    """How a document is cut: the tokens of its chunks in reading order, and the first of the chunks themselves."""
+
+    tokens: tuple[int, ...]
+    first: tuple[Piece, ...]
+
+    @property
+    def chunks(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def median(self) -> int:
+        return round(statistics.median(self.tokens)) if self.tokens else 0
+
+    def shares(self, step: int) -> list[int]:
+        """How many chunks have up to `step` tokens, up to twice as many, and so on."""
+        counts = [0] * (max(self.tokens, default=0) // step + 1)
+        for tokens in self.tokens:
+            counts[(max(tokens, 1) - 1) // step] += 1
+        return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkingPreview:
+    """A document as it is cut now and as it would be. `unchanged`: chunks of then that are here already."""
+
+    now: Cutting
+    then: Cutting
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RechunkEstimate:
+    """What cutting a project's documents anew takes, about. `dollars` is None where the price is not known."""
+
+    documents: int
+    chunks: int
+    tokens: int
+    dollars: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_let_projects_choose_their_caching'),
-        ('knowledge', '0003_fill_kinds'),
+        ('knowledge', '0004_add_synced_files'),
     ]
 
     operations = [

@@ -66,7 +66,7 @@ def test_every_kind_of_file_is_read_to_the_place_of_each_chunk(
     chunk = document.chunks.get(text__contains="Goods may be returned.")
     assert chunk.locator == locator
     assert chunk.content_hash == hashlib.sha256(chunk.text.encode()).hexdigest()
-    assert set(chunk.metadata) == {"heading_path", "page", "label", "part", "start", "end"}
+    assert set(chunk.metadata) == {"heading_path", "title", "page", "label", "part", "start", "end", "tokens"}
     part = document.parts.get(position=chunk.metadata["part"])
     assert part.text[chunk.metadata["start"] : chunk.metadata["end"]] == chunk.text
 

@@ -73,7 +73,7 @@ def test_the_similarity_is_the_cosine_and_the_nearest_come_first(cast: Cast, emb
         add_document(cast.project, f"Text {number}.", f"{number}.md")
     question = vector_of("question")
     passages = retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", question, limit=10)
-    cosines = {p.text: float(vector_of(f"{p.document}\n\n{p.text}") @ question) for p in passages}
+    cosines = {p.text: float(vector_of(f"{p.document}\n{p.text}") @ question) for p in passages}
     assert len(passages) == 6
     assert [p.similarity for p in passages] == sorted((p.similarity for p in passages), reverse=True)
     assert all(p.similarity == pytest.approx(cosines[p.text], abs=1e-3) for p in passages)

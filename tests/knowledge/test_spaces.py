@@ -97,10 +97,16 @@ def test_an_embedder_that_is_down_makes_no_space(embedder: EmbedderServer) -> No
     assert indexes() == {}
 
 
-def test_a_chunk_is_embedded_under_its_name_and_headings() -> None:
-    chunk = Chunk(text="Run it.", metadata={"heading_path": ["Install", "Linux"]})
-    assert text_to_embed("guide.md", chunk) == "guide.md\nInstall › Linux\nRun it."
-    assert text_to_embed("guide.md", Chunk(text="Run it.")) == "guide.md\n\nRun it."
+def test_a_chunk_is_embedded_under_its_name_title_and_headings() -> None:
+    chunk = Chunk(text="Run it.", metadata={"title": "The guide", "heading_path": ["The guide", "Linux"]})
+    assert text_to_embed("guide.md", chunk) == "guide.md\nThe guide\nLinux\nRun it."
+    assert text_to_embed("guide.md", Chunk(text="Run it.")) == "guide.md\nRun it."
+
+
+def test_rows_are_embedded_under_their_header_and_stored_without_it() -> None:
+    chunk = Chunk(text="| Bolt | 3 |", metadata={"label": "Sheet Prices", "context": "| Item | Euro |\n|-|-|"})
+    assert text_to_embed("list.csv", chunk) == "list.csv\nSheet Prices\n| Item | Euro |\n| Bolt | 3 |"
+    assert chunk.shown == "| Item | Euro |\n|-|-|\n| Bolt | 3 |"
 
 
 def test_an_embedder_that_changes_its_size_is_refused_with_the_way_out(cast: Cast, embedder: EmbedderServer) -> None:
