@@ -1,6 +1,6 @@
 from django.urls import path
 
-from knowledge import document_views, playground_views, views
+from knowledge import document_views, playground_views, policy_views, views
 
 ROOM = "projects/<slug:slug>/documents/"
 DOCUMENT = f"{ROOM}<uuid:document_id>/"
@@ -8,6 +8,8 @@ DOCUMENT = f"{ROOM}<uuid:document_id>/"
 urlpatterns = [
     path(ROOM, views.documents, name="documents"),
     path(f"{ROOM}upload/", views.upload, name="upload"),
+    path(f"{ROOM}settings/", policy_views.settings, name="document-settings"),
+    path(f"{ROOM}settings/apply/", policy_views.apply, name="rechunk"),
     path(f"{ROOM}bulk/", views.bulk, name="bulk-documents"),
     path(f"{DOCUMENT}delete/", views.delete, name="delete-document"),
     path(f"{DOCUMENT}retry/", views.retry, name="retry-document"),

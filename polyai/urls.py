@@ -12,6 +12,7 @@ from caching import api as caching
 from chat.api import AskView
 from chat.cache_api import CacheEntriesViewSet
 from chat.consumers import ConversationConsumer
+from knowledge import policy_api as chunking
 from knowledge.api import DocumentsViewSet, SearchView
 from knowledge.consumers import DocumentsConsumer
 from knowledge.web.api import SourcesViewSet
@@ -28,6 +29,9 @@ api: list[URLPattern | URLResolver] = [
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("ask/", AskView.as_view(), name="api-ask"),
     path("projects/<slug:slug>/search/", SearchView.as_view(), name="api-search"),
+    path("projects/<slug:slug>/chunking/", chunking.ChunkingView.as_view(), name="api-chunking"),
+    path("projects/<slug:slug>/chunking/preview/", chunking.ChunkingPreviewView.as_view(), name="api-chunking-preview"),
+    path("projects/<slug:slug>/chunking/apply/", chunking.ChunkingApplyView.as_view(), name="api-chunking-apply"),
     path("projects/<slug:slug>/cache/", caching.CacheReportView.as_view(), name="api-cache"),
     path("projects/<slug:slug>/cache/flush/", caching.FlushView.as_view(), name="api-cache-flush"),
     path("projects/<slug:slug>/cache/what-if/", caching.WhatIfView.as_view(), name="api-cache-what-if"),
