@@ -30,7 +30,7 @@ if dotenv := os.environ.get("POLYAI_ENV_FILE", str(BASE_DIR / ".env")):
 
 LEVELS = validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
 LONG_ENOUGH = validate.Regexp(r"(.{32,})?$", error="has fewer than 32 characters")
-LANGUAGES = validate.Regexp(r"\w+(\+\w+)*$", error="is not of the form eng+deu")
+TESSERACT_NAMES = validate.Regexp(r"\w+(\+\w+)*$", error="is not of the form eng+deu")
 HTTP_ADDRESS = validate.Regexp(r"(https?://[^/\s]+.*)?$", error="is no http:// or https:// address")
 
 
@@ -91,7 +91,7 @@ try:
     PARSER_SECONDS = env.int("POLYAI_PARSER_SECONDS", 60, validate=validate.Range(1, 600))
     PARSER_MEGABYTES = env.int("POLYAI_PARSER_MEGABYTES", 1024, validate=validate.Range(256))
     MAX_PAGES = env.int("POLYAI_MAX_PAGES", 5000, validate=validate.Range(1))
-    OCR_LANGUAGES = env.str("POLYAI_OCR_LANGUAGES", "eng", validate=LANGUAGES)
+    OCR_LANGUAGES = env.str("POLYAI_OCR_LANGUAGES", "eng", validate=TESSERACT_NAMES)
     LOG_LEVEL = env.str("POLYAI_LOG_LEVEL", "INFO", validate=LEVELS)
     DEBUG = env.bool("POLYAI_DEBUG", False)
     SECRET_KEY = env.str("POLYAI_SECRET_KEY", "", validate=LONG_ENOUGH)
