@@ -188,12 +188,13 @@ class OpenAIEmbedder:
     def _sync_client(self) -> openai.OpenAI:
         transport = httpx2.HTTPTransport(uds=self._socket, limits=_limits())
         timeout = httpx2.Timeout(60.0, connect=CONNECT_TIMEOUT)
-        return openai.OpenAI(http_client=httpx2.Client(transport=transport), timeout=timeout, **self._arguments)
+        client = httpx2.Client(transport=transport)
+        # No retries of the SDK: it would sleep in a worker that others wait for. Ingestion has its own.
+        return openai.OpenAI(http_client=client, max_retries=0, timeout=timeout, **self._arguments)
 
     def _connect(self) -> openai.AsyncOpenAI:
         client = httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=self._socket, limits=_limits()))
-        # Somebody is waiting: five seconds and no more, where ingestion keeps the SDK's patience. The SDK would try
-        # again after a time-out too.
+        # Somebody is waiting: five seconds and no more. The SDK would try again after a time-out too.
         return openai.AsyncOpenAI(http_client=client, max_retries=0, timeout=CONNECT_TIMEOUT, **self._arguments)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
@@ -209,11 +210,16 @@ class OpenAIEmbedder:
                 return _vectors(await create(), len(texts))
 
     def embed_sync(self, texts: Sequence[str]) -> Vectors:
+        create = partial(
+            self._sync_client.embeddings.create, input=list(texts), model=self.model, encoding_format="base64"
+        )
         with self._translated():
-            return _vectors(
-                self._sync_client.embeddings.create(input=list(texts), model=self.model, encoding_format="base64"),
-                len(texts),
-            )
+            try:
+                return _vectors(create(), len(texts))
+            except openai.APITimeoutError:
+                raise
+            except openai.APIConnectionError:  # as above
+                return _vectors(create(), len(texts))
 
 
 def _limits() -> httpx2.Limits:

@@ -35,6 +35,7 @@ def vector_of(text: str, dimensions: int = DIMENSIONS) -> Vector:
 class EmbedderServer:
     history: list[list[str]] = field(default_factory=list)
     failures: deque[int] = field(default_factory=deque)
+    retry_after: str = ""  # a header of every failure
     meanwhile: Callable[[], object] | None = None
     problem: Exception | None = None  # that `meanwhile` raised
     dimensions: int = DIMENSIONS
@@ -65,6 +66,7 @@ class EmbedderServer:
     def reset(self) -> None:
         self.history.clear()
         self.failures.clear()
+        self.retry_after = ""
         self.meanwhile = self.problem = None
         self.dimensions = DIMENSIONS
 
@@ -104,6 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        if status != 200 and self.server_embedder.retry_after:
+            self.send_header("Retry-After", self.server_embedder.retry_after)
         self.send_header("X-Should-Retry", "false")  # the SDK would try again by itself, and wait before
         self.send_header("Connection", "close")
         self.end_headers()

@@ -125,6 +125,7 @@ def test_a_file_that_cannot_be_read_fails_at_once_with_its_reason(
     document.refresh_from_db()
     assert document.state == "failed"
     assert reason in document.error
+    assert document.error_code == "unreadable_file"
     assert (document.claim, document.heartbeat_at, document.attempts) == (None, None, 1)
     assert not Chunk.objects.exists()
     assert corpus_version() == 0
@@ -415,6 +416,35 @@ def test_when_the_embedder_is_back_the_rest_is_done_and_the_reason_is_gone(
     assert set(Chunk.objects.values_list("id", flat=True)) == chunks
     assert len(embedder.texts) == len(chunks) - BATCH
     assert corpus_version() == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_embedder_that_says_when_to_come_back_is_obeyed_and_fails_no_document(
+    cast: Cast, embedder: EmbedderServer, status: int
+) -> None:
+    document, _ = upload(cast.project)
+    embedder.retry_after = "7"
+    embedder.fail(*[status] * (MAX_ATTEMPTS + 2))
+    before = timezone.now()
+    assert {ingest(document.id) for _ in range(MAX_ATTEMPTS + 2)} == {7}
+    document.refresh_from_db()
+    assert (document.state, document.attempts) == ("queued", 0)
+    assert document.error_code in ("provider_rate_limited", "provider_unreachable")
+    assert document.retry_at is not None
+    assert document.retry_at - before >= timedelta(seconds=7)
+    assert ingest(document.id) is None
+    document.refresh_from_db()
+    assert (document.state, document.error, document.error_code) == ("ready", "", "")
+
+
+@pytest.mark.parametrize(("wish", "pause"), [("0", 1), ("999999", 3600)])
+def test_a_wish_that_makes_no_sense_is_kept_within_bounds(
+    cast: Cast, embedder: EmbedderServer, wish: str, pause: float
+) -> None:
+    document, _ = upload(cast.project)
+    embedder.retry_after = wish
+    embedder.fail(429)
+    assert ingest(document.id) == pause
 
 
 @pytest.mark.parametrize(("status", "setting"), [(401, "POLYAI_EMBEDDING_API_KEY"), (404, "POLYAI_EMBEDDING_MODEL")])
