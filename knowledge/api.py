@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from asgiref.sync import async_to_sync
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
-from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.decorators import action
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +20,9 @@ from caching.embeddings import embed_question
 from core.errors import InvalidInput
 from core.rest import ErrorBody
 from knowledge import services
+from knowledge.bulk import ACTIONS, carry_out, change_of
+from knowledge.describing import describe
+from knowledge.listing import SORTS, STATES, list_matching, listing_of
 from knowledge.models import Document
 from knowledge.retrieval import TOP, search
 from knowledge.selectors import get_document, list_documents
@@ -31,7 +35,11 @@ MAX_QUERY = 8_000  # characters
 class DocumentBody(serializers.ModelSerializer[Document]):
     class Meta:
         model = Document
-        fields = ["id", "name", "size", "state", "error", "chunks_total", "chunks_embedded", "created_at", "updated_at"]
+        fields = [
+            *("id", "name", "kind", "size", "state", "error", "error_code", "notes", "language", "source_url"),
+            *("tags", "metadata", "version", "live_version", "chunks_total", "chunks_embedded"),
+            *("created_at", "updated_at"),
+        ]
         read_only_fields = fields
 
 
@@ -48,17 +56,54 @@ class UploadRequest(serializers.Serializer[None]):
     file = serializers.FileField(allow_empty_file=True)
 
 
+class Description(serializers.Serializer[None]):
+    """What is left out stays as it is."""
+
+    tags = serializers.ListField(child=serializers.CharField(max_length=50), max_length=50, required=False)
+    metadata = serializers.DictField(required=False, help_text="Keys with text, numbers, true or false; replaces all.")
+
+
+class BulkRequest(serializers.Serializer[None]):
+    action = serializers.ChoiceField(choices=ACTIONS)
+    documents = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1000)
+    tags = serializers.ListField(child=serializers.CharField(max_length=50), max_length=50, default=list)
+
+
+class BulkBody(serializers.Serializer[None]):
+    count = serializers.IntegerField(help_text="Documents that were changed by it.")
+    message = serializers.CharField()
+
+
+LIST_PARAMETERS = [
+    OpenApiParameter("state", enum=STATES, description="`unfinished`: queued, parsing or embedding."),
+    OpenApiParameter("kind", description="The name's ending: pdf, docx, md …"),
+    OpenApiParameter("tag", description="Documents that have it."),
+    OpenApiParameter("search", description="Text in the name, a tag or the error."),
+    OpenApiParameter("ordering", enum=list(SORTS), description="`newest` where it is not given."),
+]
+
+
 class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Document]):
     """A project's documents. Uploading the same name again replaces its content."""
 
     serializer_class = DocumentBody
-    parser_classes = [MultiPartParser, FormParser]
+    parser_classes = [JSONParser, MultiPartParser, FormParser]
     queryset = Document.objects.none()  # for the schema
     lookup_field = "id"
 
     def get_queryset(self) -> QuerySet[Document]:
         actor = actor_of(self.request)
-        return list_documents(actor, get_project(actor, self.kwargs["slug"]).id)
+        project = get_project(actor, self.kwargs["slug"])
+        if self.action != "list":
+            return list_documents(actor, project.id)
+        asked = self.request.query_params.dict()
+        renamed = {**asked, "q": asked.get("search", ""), "sort": asked.get("ordering", "")}
+        return list_matching(actor, project.id, listing_of(renamed))
+
+    @extend_schema(parameters=LIST_PARAMETERS)
+    def list(self, request: Request, *args: object, **kwargs: object) -> Response:
+        """Documents, newest first, filtered and ordered as the page does it."""
+        return super().list(request, *args, **kwargs)
 
     @extend_schema(
         request={"multipart/form-data": UploadRequest},
@@ -75,14 +120,61 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         code = status.HTTP_201_CREATED if uploaded.is_new else status.HTTP_200_OK
         return Response({**DocumentBody(uploaded.document).data, "same_as": uploaded.same_as}, status=code)
 
+    @extend_schema(request=Description, responses={200: DocumentBody, "4XX": ErrorBody})
+    def partial_update(self, request: Request, slug: str, id: str) -> Response:
+        """Change a document's tags or metadata, to find and filter it by."""
+        document = self._editable()
+        asked = Description(data=request.data)
+        asked.is_valid(raise_exception=True)
+        describe(document, **asked.validated_data)
+        return self._body(document)
+
     @extend_schema(responses={204: None, "4XX": ErrorBody})
     def destroy(self, request: Request, slug: str, id: str) -> Response:
         """Delete a document: from now on no search and no cached answer shows it."""
-        project = get_project(actor_of(request), slug, Role.EDITOR)
-        document = get_document(actor_of(request), self.get_object().id)
-        assert document.project_id == project.id
-        services.delete(document)
+        services.delete(self._editable())
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={200: DocumentBody, "4XX": ErrorBody})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, slug: str, id: str) -> Response:
+        """Queue a document again; what was done already stays done."""
+        document = self._editable()
+        services.retry(document)
+        return self._body(document)
+
+    @extend_schema(request=None, responses={200: DocumentBody, "4XX": ErrorBody})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, slug: str, id: str) -> Response:
+        """Stop the work on a document that is not finished; a finished one stays as it is."""
+        document = self._editable()
+        services.cancel(document)
+        return self._body(document)
+
+    @extend_schema(request=BulkRequest, responses={200: BulkBody, "4XX": ErrorBody})
+    @action(detail=False, methods=["post"])
+    def bulk(self, request: Request, slug: str) -> Response:
+        """Retry, cancel, delete or tag up to 1,000 documents of a project at once."""
+        actor = actor_of(request)
+        project = get_project(actor, slug, Role.EDITOR)
+        asked = BulkRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        change = change_of(asked.validated_data["action"], asked.validated_data["tags"])
+        chosen = list_documents(actor, project.id).filter(id__in=asked.validated_data["documents"])
+        done = carry_out(change, list(chosen))
+        return Response({"count": done.count, "message": done.message})
+
+    def _editable(self) -> Document:
+        """The document of this address. Raises NotFound, NotAllowed."""
+        actor = actor_of(self.request)
+        project = get_project(actor, self.kwargs["slug"], Role.EDITOR)
+        document = get_document(actor, self.get_object().id)
+        assert document.project_id == project.id
+        return document
+
+    def _body(self, document: Document) -> Response:
+        document.refresh_from_db()
+        return Response(DocumentBody(document).data)
 
 
 class SearchRequest(serializers.Serializer[None]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -34,38 +34,50 @@ class Change:
         return f"Delete {what}? No search and no cached answer will show {'it' if count == 1 else 'them'} any more."
 
 
-def change_of(action: str, tags: str = "") -> Change:
-    """A change as a form asks for it, with tags divided by commas. Raises InvalidInput."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How many documents a change has changed, and a sentence about it."""
+
+    count: int
+    message: str
+
+
+def change_of(action: str, tags: Iterable[str] = ()) -> Change:
+    """A change as somebody asks for it. Raises InvalidInput."""
     for known in ACTIONS:
         if action == known:
-            found = tags_of(tags)
+            found = clean_tags(tags)
             if known.endswith("-tags") and not found:
                 raise InvalidInput("Type a tag first.")
             return Change(action=known, tags=found)
     raise InvalidInput(f"'{action[:40]}' cannot be done to documents. These can: {', '.join(ACTIONS)}.")
 
 
-def tags_of(text: str) -> tuple[str, ...]:
-    """`"Legal, 2026 , legal"` → `("Legal", "2026", "legal")`: each once."""
-    return tuple(dict.fromkeys(tag for tag in (" ".join(nfc(storable(t)).split()) for t in text.split(",")) if tag))
+def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags as they are stored, each once: `[" Legal", "", "Legal"]` → `("Legal",)`."""
+    return tuple(dict.fromkeys(tag for tag in (" ".join(nfc(storable(tag)).split()) for tag in tags) if tag))
 
 
-def carry_out(change: Change, documents: Sequence[Document]) -> str:
+def carry_out(change: Change, documents: Sequence[Document]) -> Done:
     """Do it, and say what was done."""
+    tags = ", ".join(change.tags)
     match change.action:
         case "retry":
             count = services.retry_many(documents)
-            return f"{_documents(count)} queued again." if count else "None of these failed or was cancelled."
+            told = f"{_documents(count)} queued again." if count else "None of these failed or was cancelled."
         case "cancel":
             count = services.cancel_many(documents)
-            return f"{_documents(count)} cancelled." if count else "None of these was still in progress."
+            told = f"{_documents(count)} cancelled." if count else "None of these was still in progress."
         case "delete":
-            return f"{_documents(services.delete_many(documents))} deleted."
+            count = services.delete_many(documents)
+            told = f"{_documents(count)} deleted."
         case "add-tags":
-            return f"{_documents(services.set_tags(documents, add=change.tags))} tagged {', '.join(change.tags)}."
+            count = services.set_tags(documents, add=change.tags)
+            told = f"{_documents(count)} tagged {tags}."
         case "remove-tags":
             count = services.set_tags(documents, remove=change.tags)
-            return f"{', '.join(change.tags)} removed from {_documents(count)}."
+            told = f"{tags} removed from {_documents(count)}."
+    return Done(count=count, message=told)
 
 
 def _documents(count: int) -> str:

@@ -10,7 +10,7 @@ from django.db import transaction
 from core.errors import InvalidInput
 from core.text import nfc, storable
 from knowledge import services
-from knowledge.bulk import tags_of
+from knowledge.bulk import clean_tags
 from knowledge.models import Document
 
 MAX_KEYS = 50
@@ -18,9 +18,11 @@ KEY_LENGTH = 100
 VALUE_LENGTH = 1000
 
 
-def describe(document: Document, *, tags: str | None = None, metadata: Mapping[str, object] | None = None) -> None:
-    """Replace a document's tags (divided by commas) or metadata; None leaves them. Raises InvalidInput."""
-    wanted = None if tags is None else tags_of(tags)
+def describe(
+    document: Document, *, tags: Iterable[str] | None = None, metadata: Mapping[str, object] | None = None
+) -> None:
+    """Replace a document's tags or metadata; None leaves them. Raises InvalidInput."""
+    wanted = None if tags is None else clean_tags(tags)
     if metadata is not None:
         check_metadata(metadata)
     with transaction.atomic():

@@ -128,7 +128,9 @@ def describe(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse
     found = find(request, slug, document_id, Role.EDITOR)
     pairs = zip(request.POST.getlist("key"), request.POST.getlist("value"), strict=False)
     try:
-        describing.describe(found, tags=request.POST.get("tags", ""), metadata=describing.read(found.metadata, pairs))
+        describing.describe(
+            found, tags=request.POST.get("tags", "").split(","), metadata=describing.read(found.metadata, pairs)
+        )
     except InvalidInput as error:
         messages.error(request, error.message)
     else:

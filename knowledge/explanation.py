@@ -9,9 +9,9 @@ from uuid import UUID
 
 from accounts.types import Actor
 from core.errors import NotFound
-from knowledge.lexical import ask, count_lexemes, split_words, stem
+from knowledge.lexical import count_lexemes, split_words, stem
 from knowledge.models import Chunk, ChunkEmbedding, ChunkWords
-from knowledge.passages import MERGED, Ranked, assemble, passage_of
+from knowledge.passages import Ranked, assemble, passage_of
 from knowledge.retrieval import POOL, TOP, rank
 from knowledge.selectors import list_documents
 from knowledge.spaces import find_space

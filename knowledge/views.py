@@ -135,11 +135,11 @@ def bulk(request: HttpRequest, slug: str) -> HttpResponse:
     listing = listing_of(request.GET.dict())
     try:
         chosen = _chosen(request, project, listing)
-        change = change_of(request.POST.get("action", ""), request.POST.get("tags", ""))
+        change = change_of(request.POST.get("action", ""), request.POST.get("tags", "").split(","))
         count = chosen.count()
         if change.needs_confirmation and request.POST.get("confirmed") != str(count):
             return _ask(request, project, chosen, change, wants_json=wants_json)
-        told = carry_out(change, list(chosen))
+        told = carry_out(change, list(chosen)).message
     except InvalidInput as error:
         if wants_json:
             return JsonResponse({"error": error.message}, status=error.status)

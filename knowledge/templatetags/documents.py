@@ -78,8 +78,8 @@ def _side_by_side(widths: Iterable[tuple[str, float]]) -> Iterable[Bar]:
 @register.filter
 def with_terms(text: str, terms: Iterable[str]) -> SafeString:
     """A text with the words in it marked that were looked for; where a search cut words to their stem, no longer ones
-    are missed."""
-    words = sorted({term for term in terms if term}, key=len, reverse=True)
+    are missed. Words of three letters, which are "the" and the like, are left."""
+    words = sorted({term for term in terms if len(term) > 3 or not term.isalpha() or not term.isascii()}, key=len)[::-1]
     if not words:
         return SafeString(escape(text))
     # Within a text of no word spaces they stand anywhere; others begin a word.

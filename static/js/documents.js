@@ -40,6 +40,7 @@ function show({ ids, rows, summary }) {
     }
   }
   if (!ids.length && !list.querySelector("[data-empty]")) turnTo(location.href, false);
+  tellTimes();
   countTicks();
 }
 
@@ -122,5 +123,19 @@ async function change(form, button, confirmed = "") {
   }
 }
 
+// --- Time goes on --------------------------------------------------------------------------------
+
+const spans = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
+function tellTimes() {
+  for (const time of document.querySelectorAll(".document time")) {
+    const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? [];
+    if (unit !== "day" || seconds < 7 * 86400) time.textContent = unit ? spans.format(-Math.floor(seconds / length), unit) : "just now";
+  }
+}
+
+setInterval(tellTimes, 20_000);
 floatBulk();
 follow();
