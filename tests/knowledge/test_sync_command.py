@@ -95,6 +95,12 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(cast: Cast, folder: 
     assert set(Document.objects.values_list("name", "version")) == before
 
 
+@pytest.mark.usefixtures("transactional_db")
+def test_a_dry_run_makes_no_project(folder: Path) -> None:
+    assert sync(folder, dry_run=True)[1] == "2 new, 0 changed, 0 unchanged, 0 deleted, 0 refused"
+    assert not Project.objects.exists()
+
+
 def test_documents_that_came_another_way_are_left_alone(cast: Cast, folder: Path) -> None:
     by_hand, _ = upload(cast.project, name="by-hand.md")
     sync(folder)

@@ -132,6 +132,25 @@ def test_several_files_are_accepted_at_once_each_by_itself(cast: Cast, settings:
     assert {document.uploaded_by for document in Document.objects.all()} == {cast.alice}
 
 
+def test_more_than_twenty_files_at_once_wait_for_those_that_come_one_by_one(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    send(browser, *((f"many-{number}.md", b"Text %d." % number) for number in range(21)))
+    send(browser, *((f"few-{number}.md", b"Few %d." % number) for number in range(20)))
+    lanes = set(Document.objects.values_list("is_bulk", "name"))
+    assert {name.split("-")[0] for is_bulk, name in lanes if is_bulk} == {"many"}
+    assert {name.split("-")[0] for is_bulk, name in lanes if not is_bulk} == {"few"}
+
+
+def test_the_same_bytes_under_another_name_are_said_and_accepted(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    send(browser, ("a.md", b"Text."))
+    (again,) = send(browser, ("b.md", b"Text."))
+    assert (again["is_new"], again["same_as"]) == (True, ["a.md"])
+    address = reverse("upload", args=["support"])
+    page = browser.post(address, {"files": [SimpleUploadedFile("c.md", b"Text.")]}, follow=True).content.decode()
+    assert "c.md: the same content as a.md, b.md." in page
+
+
 def test_the_same_file_again_is_told_to_be_nothing_new(cast: Cast) -> None:
     browser = browser_of(cast.alice)
     first, again = send(browser, ("a.md", b"Text."))[0], send(browser, ("a.md", b"Text."))[0]

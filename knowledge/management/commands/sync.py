@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
+from accounts.models import Project
 from core.errors import PolyAIError
 from knowledge import services, sync
 from knowledge.management.project import ProjectCommand
+from knowledge.models import Document
 
 
 class Command(ProjectCommand):
@@ -30,32 +35,51 @@ class Command(ProjectCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's signature
         folder: Path = options["folder"].absolute()
-        if folder.exists() and not folder.is_dir():
-            raise CommandError(f"{folder} is no folder. For single files there is manage.py ingest.")
-        if not folder.exists() and not options["delete"]:
-            raise CommandError(f"There is no folder {folder}. Is it mounted? With --delete its documents go as well.")
-        project = self.get_or_create_project(options["project"])
-        plan = sync.make_plan(project, folder)
-        gone = () if options["keep"] else plan.gone
-        if plan.empties and gone and not options["delete"]:
-            raise CommandError(
-                f"The folder {folder} has no file that can be read: all of its {len(gone)} documents would be deleted. "
-                "Is it mounted? Say --delete if that is what you want, or --keep."
-            )
-        if plan.unreadable:
-            gone = ()
-            self.stderr.write(f"not readable, so nothing is deleted: {', '.join(plan.unreadable)}")
+        _check(folder, may_be_gone=options["delete"])
+        with transaction.atomic():
+            project = self.get_or_create_project(options["project"])
+            plan = sync.make_plan(project, folder)
+            gone = self._gone(plan, folder, keep=options["keep"], may_be_all=options["delete"])
+            transaction.set_rollback(options["dry_run"])  # a project that it would make
+        figures = f"{len(plan.new)} new, {len(plan.changed)} changed, {plan.unchanged} unchanged"
         if options["dry_run"]:
-            for what, names in (
-                ("new", [file.name for file in plan.new]),
-                ("changed", [file.name for file in plan.changed]),
-                ("deleted", [document.name for document in gone]),
-            ):
-                for name in names:
-                    self.stdout.write(f"{what}: {name}")
-            self._sum_up(project.slug, len(plan.new), len(plan.changed), plan.unchanged, len(gone), 0)
+            self._tell(plan, gone)
+            self.stdout.write(f"{project.slug}: {figures}, {len(gone)} deleted, 0 refused")
             return
-        refused, accepted = 0, []
+        accepted, refused = self._bring(project, folder, plan)
+        deleted = services.delete_many(gone)
+        not_ready = 0 if options["no_wait"] else self.wait(accepted)
+        self.stdout.write(f"{project.slug}: {figures}, {deleted} deleted, {refused} refused")
+        if not_ready or refused or plan.unreadable:
+            sys.exit(1)
+
+    def _gone(self, plan: sync.Plan, folder: Path, *, keep: bool, may_be_all: bool) -> Sequence[Document]:
+        """The documents to delete. Raises CommandError."""
+        if keep:
+            return ()
+        if plan.unreadable:
+            self.stderr.write(f"not readable, so nothing is deleted: {', '.join(plan.unreadable)}")
+            return ()
+        if plan.empties and not may_be_all:
+            raise CommandError(
+                f"The folder {folder} has no file that can be read: all of its {len(plan.gone)} documents would be "
+                "deleted. Is it mounted? Say --delete if that is what you want, or --keep."
+            )
+        return plan.gone
+
+    def _tell(self, plan: sync.Plan, gone: Sequence[Document]) -> None:
+        for what, names in (
+            ("new", [file.name for file in plan.new]),
+            ("changed", [file.name for file in plan.changed]),
+            ("deleted", [document.name for document in gone]),
+        ):
+            for name in names:
+                self.stdout.write(f"{what}: {name}")
+
+    def _bring(self, project: Project, folder: Path, plan: sync.Plan) -> tuple[list[UUID], int]:
+        """The documents that were accepted, and how many files were refused."""
+        accepted: list[UUID] = []
+        refused = 0
         for file in (*plan.new, *plan.changed):
             try:
                 accepted.append(sync.bring(project, folder, file).document.id)
@@ -63,13 +87,12 @@ class Command(ProjectCommand):
                 refused += 1
                 reason = error.message if isinstance(error, PolyAIError) else error.strerror
                 self.stderr.write(f"{file.name}: refused: {reason}")
-        deleted = services.delete_many(gone)
-        not_ready = 0 if options["no_wait"] else self.wait(accepted)
-        self._sum_up(project.slug, len(plan.new), len(plan.changed), plan.unchanged, deleted, refused)
-        if not_ready or refused or plan.unreadable:
-            sys.exit(1)
+        return accepted, refused
 
-    def _sum_up(self, slug: str, new: int, changed: int, unchanged: int, deleted: int, refused: int) -> None:
-        self.stdout.write(
-            f"{slug}: {new} new, {changed} changed, {unchanged} unchanged, {deleted} deleted, {refused} refused"
-        )
+
+def _check(folder: Path, *, may_be_gone: bool) -> None:
+    """Raises CommandError."""
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"{folder} is no folder. For single files there is manage.py ingest.")
+    if not folder.exists() and not may_be_gone:
+        raise CommandError(f"There is no folder {folder}. Is it mounted? With --delete its documents go as well.")
