@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from caching.embeddings import embed_texts
 from core.errors import PolyAIError, ProviderError, StoreUnavailable, UnreadableFile
-from knowledge import claim
+from knowledge import claim, patience
 from knowledge.chunking import title_of
 from knowledge.claim import LostClaim
 from knowledge.models import Chunk, ChunkEmbedding, Document, DocumentPart, EmbeddingSpace
@@ -45,7 +45,6 @@ BATCH = 32  # chunks embedded, stored and announced together
 SLICE_BATCHES, SLICE_SECONDS = 16, 20.0  # an embedding task does so much, and lets others pass
 MAX_ATTEMPTS = 8  # since it last moved on
 FIRST_PAUSE, LONGEST_PAUSE = 5, 600  # seconds; each pause is twice the one before
-LONGEST_WISH = 3600  # seconds that an embedder may ask us to stay away
 
 
 class Unforeseen(PolyAIError):
@@ -157,7 +156,8 @@ def _embed(document: Document) -> float | None:
 
 
 def _store(document: Document, embedder: Embedder, space: EmbeddingSpace, batch: list[Chunk], done: int) -> None:
-    vectors = embed_texts(embedder, [text_to_embed(document.name, chunk) for chunk in batch])
+    with patience.respected(embedder):
+        vectors = embed_texts(embedder, [text_to_embed(document.name, chunk) for chunk in batch])
     check_dimensions(space, vectors)
     rows = [
         ChunkEmbedding(chunk=chunk, space=space, project_id=document.project_id, embedding=vector)
@@ -180,7 +180,7 @@ def _give_up(document: Document, error: PolyAIError) -> float | None:
         pause = min(FIRST_PAUSE * 2.0 ** (document.attempts - 1), LONGEST_PAUSE)
         fields = {"state": Document.State.QUEUED, "error": f"{error.message} Trying again by itself."}
     if wish is not None:  # it says when to come back: that is no failure, and may happen any number of times
-        pause = min(max(wish, 1.0), LONGEST_WISH)
+        pause = patience.kept_within(wish)
         fields["attempts"] = F("attempts") - 1
     if pause is not None:
         fields["retry_at"] = timezone.now() + timedelta(seconds=pause)

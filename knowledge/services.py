@@ -33,6 +33,7 @@ NAME_LENGTH = 255
 TAG_LENGTH, MAX_TAGS = 50, 50
 MEGABYTE = 1024 * 1024
 AT_ONCE = 100  # documents in one transaction
+RESUMED_AT_ONCE = 1000  # documents in one sweep, of each sort: ten thousand that pause do not come back all at once
 SHOWN_NAMES = 5
 BY_HAND = 20  # files; more at once are bulk
 
@@ -188,7 +189,7 @@ def resume_stalled() -> int:
 
 
 def _send_again(stalled: QuerySet[Document]) -> int:
-    documents = list(stalled.order_by("updated_at").only("id", "chunks_total", "is_bulk"))
+    documents = list(stalled.order_by("updated_at").only("id", "chunks_total", "is_bulk")[:RESUMED_AT_ONCE])
     now = timezone.now()
     stalled.filter(id__in=[document.id for document in documents]).update(
         claim=None, heartbeat_at=None, retry_at=None, updated_at=now
