@@ -19,4 +19,4 @@ def forget_original(instance: Any, **_: Any) -> None:  # Any: Django's signature
     """A document's file goes with its row. A signal, for only it hears of a project that takes its documents along."""
     storage, path = instance.original.storage, instance.original.name
     if path:
-        transaction.on_commit(lambda: storage.delete(path))
+        transaction.on_commit(lambda: storage.delete(path), robust=True)  # the row is gone in any case

@@ -264,7 +264,7 @@ def _checked_size(file: File[bytes]) -> int:
 def _forget_file(document: Document) -> None:
     storage, path = document.original.storage, document.original.name
     if path:
-        transaction.on_commit(lambda: storage.delete(path))
+        transaction.on_commit(lambda: storage.delete(path), robust=True)  # the row is gone in any case
 
 
 def fit_name(name: str) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Awaitable
 
 import httpx2
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from redis.exceptions import ResponseError
 
 from caching import semantic
 from core.database import in_db
-from core.errors import StoreUnavailable
+from core.errors import StorageUnavailable, StoreUnavailable
 from core.redis import PREFIX, RedisError, async_redis
 from polyai.celery import sign_of_life
 from providers.registry import get_chat_model
@@ -27,8 +28,17 @@ async def live(request: HttpRequest) -> JsonResponse:
 
 async def ready(request: HttpRequest) -> JsonResponse:
     """200 while questions can be answered, perhaps without some part (`degraded`); 503 without PostgreSQL."""
-    names = ["database", "redis", "semantic_cache", "embeddings", "worker", "beat", "model"]
-    checks = [_database(), _redis(), _semantic_cache(), _embeddings(), _alive("worker"), _alive("beat"), _model()]
+    names = ["database", "redis", "semantic_cache", "embeddings", "worker", "beat", "model", "storage"]
+    checks = [
+        _database(),
+        _redis(),
+        _semantic_cache(),
+        _embeddings(),
+        _alive("worker"),
+        _alive("beat"),
+        _model(),
+        _storage(),
+    ]
     parts = dict(zip(names, await asyncio.gather(*map(_bounded, checks)), strict=True))
     if parts["database"] != "ok":
         status = "down"
@@ -40,7 +50,7 @@ async def ready(request: HttpRequest) -> JsonResponse:
 async def _bounded(check: Awaitable[str]) -> str:
     try:
         return await asyncio.wait_for(check, TIMEOUT)
-    except (TimeoutError, OSError, RedisError, StoreUnavailable, DatabaseError, httpx2.HTTPError):
+    except (TimeoutError, OSError, RedisError, StoreUnavailable, StorageUnavailable, DatabaseError, httpx2.HTTPError):
         return "down"
 
 
@@ -76,6 +86,12 @@ async def _embeddings() -> str:
     async with httpx2.AsyncClient(transport=transport) as client:
         response = await client.get(address)
     return "ok" if response.status_code == 200 or not local else "down"
+
+
+async def _storage() -> str:
+    """Whether the storage of originals answers at all; that a probe is not in it is no matter."""
+    await asyncio.to_thread(default_storage.exists, "probe")
+    return "ok"
 
 
 async def _alive(part: str) -> str:

@@ -17,7 +17,7 @@ import tempfile
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from environs import Env, EnvError, ValidationError, validate
 
@@ -43,6 +43,15 @@ def _is_network_or_host(entries: object) -> None:
         except ValueError as error:
             if not re.fullmatch(r"(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*", entry):
                 raise ValidationError(f"has '{entry}', which is neither a network nor a host") from error
+
+
+def _is_bucket(url: object) -> None:
+    """`s3://bucket/prefix?endpoint_url=http://localhost:9000&region_name=eu-central-1`."""
+    parts = urlsplit(str(url))
+    if url and (parts.scheme != "s3" or not parts.netloc):
+        raise ValidationError("is not of the form s3://bucket/prefix")
+    if unknown := dict(parse_qsl(parts.query)).keys() - {"endpoint_url", "region_name"}:
+        raise ValidationError(f"has {', '.join(sorted(unknown))}; after the ? come endpoint_url and region_name")
 
 
 def _is_price_list(value: object) -> None:
@@ -85,7 +94,7 @@ try:
     FETCH_TIMEOUT = env.float("POLYAI_FETCH_TIMEOUT", 30.0, validate=validate.Range(1, 600))
     CRAWL_PAUSE = env.float("POLYAI_CRAWL_PAUSE", 0.5, validate=validate.Range(0, 60))
     CRAWL_MAX_PAGES = env.int("POLYAI_CRAWL_MAX_PAGES", 1000, validate=validate.Range(1))
-    STORAGE = env.str("POLYAI_STORAGE", "", validate=validate.Regexp(r"(s3://[^/?\s]+[^\s]*)?$"))
+    STORAGE = env.str("POLYAI_STORAGE", "", validate=_is_bucket)
     S3_ACCESS_KEY = env.str("POLYAI_S3_ACCESS_KEY", "")
     S3_SECRET_KEY = env.str("POLYAI_S3_SECRET_KEY", "")
     PARSER_SECONDS = env.int("POLYAI_PARSER_SECONDS", 60, validate=validate.Range(1, 600))
@@ -137,6 +146,23 @@ EMBEDDING_SOCKET = RUN_FOLDER / "embeddings.sock"
 MEDIA_ROOT = HOME / "media"
 MEDIA_URL = ""  # originals are served by a view that checks membership, never by address
 SECRET_KEY = SECRET_KEY or _secret_key()
+
+
+def _originals() -> dict[str, Any]:  # Any: Django's setting
+    """Where originals are kept: the folder above, or a bucket."""
+    if not STORAGE:
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    parts = urlsplit(STORAGE)
+    options = {"bucket_name": parts.netloc, "location": parts.path.strip("/"), **dict(parse_qsl(parts.query))}
+    if S3_ACCESS_KEY:
+        options |= {"access_key": S3_ACCESS_KEY, "secret_key": S3_SECRET_KEY}
+    return {"BACKEND": "knowledge.storage.Bucket", "OPTIONS": options}
+
+
+STORAGES = {
+    "default": _originals(),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 
 # --- Django -------------------------------------------------------------------------------------
 INSTALLED_APPS = [

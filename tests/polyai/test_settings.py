@@ -63,7 +63,7 @@ def test_light_paths_never_import_heavy_libraries() -> None:
     """The web process and the worker's parent stay small: the model's runtime is the embedding server's alone."""
     code = (
         "import django, sys; django.setup(); import polyai.asgi; "
-        "print([m for m in ('onnxruntime', 'onnx', 'torch', 'pandas') if m in sys.modules])"
+        "print([m for m in ('onnxruntime', 'onnx', 'torch', 'pandas', 'boto3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -86,6 +86,11 @@ def test_every_change_of_a_model_has_its_migration(db: None) -> None:
         ("POLYAI_CHAT_TIMEOUT", "-1"),
         ("OPENAI_BASE_URL", "not-a-url"),
         ("POLYAI_SECRET_KEY", "a"),
+        ("POLYAI_STORAGE", "gs://bucket"),
+        ("POLYAI_STORAGE", "s3://"),
+        ("POLYAI_STORAGE", "s3://bucket?endpoint=http://localhost:9000"),
+        ("POLYAI_FETCH_ALLOW", "10.0.0.1/8"),
+        ("POLYAI_FETCH_ALLOW", "http://wiki.internal"),
         ("POLYAI_PRICES", "cheap"),
         ("POLYAI_PRICES", "[0.15, 0.60]"),
         ("POLYAI_PRICES", '{"model": 0.15}'),
