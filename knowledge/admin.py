@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from accounts.models import Project, User
 from core.errors import PolyAIError
-from knowledge import services
+from knowledge import archives, services
 from knowledge.models import Chunk, Document, EmbeddingSpace
 from knowledge.parsers import PARSERS
 from knowledge.web import admin as web_admin  # noqa: F401  # registers itself
@@ -49,7 +49,7 @@ class ManyFilesField(forms.FileField):
 class UploadForm(forms.Form):
     project = forms.ModelChoiceField(Project.objects.all(), widget=UnfoldAdminSelectWidget)
     files = ManyFilesField(  # type: ignore[assignment]  # a form has an attribute of that name, a field may too
-        widget=ManyFiles(attrs={"multiple": True, "accept": ",".join(PARSERS)}),
+        widget=ManyFiles(attrs={"multiple": True, "accept": ",".join([*PARSERS, archives.ENDING])}),
         help_text="A file whose name is in the project already becomes that document's next version.",
     )
 
@@ -133,12 +133,22 @@ class DocumentAdmin(ModelAdmin):
     def _upload(self, request: HttpRequest, project: Project, file: UploadedFile[bytes], is_bulk: bool) -> None:
         assert isinstance(request.user, User)
         try:
+            if archives.is_archive(file.name or ""):
+                self._upload_archive(request, project, file)
+                return
             uploaded = services.upload(
                 project=project, name=file.name or "", file=file, user=request.user, is_bulk=is_bulk
             )
             self.message_user(request, f"{uploaded.document.name} was queued.")
         except PolyAIError as error:
             self.message_user(request, f"{file.name}: {error.message}", messages.ERROR)
+
+    def _upload_archive(self, request: HttpRequest, project: Project, file: UploadedFile[bytes]) -> None:
+        assert isinstance(request.user, User)
+        unpacked = archives.upload_archive(project=project, name=file.name or "", file=file, user=request.user)
+        self.message_user(request, f"{len(unpacked.documents)} files of {file.name} were queued.")
+        for refused in unpacked.refused:
+            self.message_user(request, f"{file.name}/{refused.name}: {refused.error.message}", messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's
         """Without the chunks and vectors, which go with their document and which nobody may delete by themselves."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asgiref.sync import async_to_sync
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -18,8 +18,8 @@ from accounts.selectors import get_project
 from caching.canonical import canonical_text
 from caching.embeddings import embed_question
 from core.errors import InvalidInput
-from core.rest import ErrorBody
-from knowledge import services
+from core.rest import ErrorBody, ErrorDetail
+from knowledge import archives, services
 from knowledge.bulk import ACTIONS, carry_out, change_of
 from knowledge.describing import describe
 from knowledge.listing import SORTS, STATES, list_matching, listing_of
@@ -83,6 +83,21 @@ LIST_PARAMETERS = [
 ]
 
 
+class RefusedBody(serializers.Serializer[archives.Refused]):
+    name = serializers.CharField()
+    error = ErrorDetail()
+
+
+class ArchiveBody(serializers.Serializer[archives.Unpacked]):
+    """What became of the files of an archive."""
+
+    documents = DocumentBody(many=True)
+    refused = RefusedBody(many=True)
+
+
+UPLOADED = PolymorphicProxySerializer("Uploaded", [UploadedBody, ArchiveBody], resource_type_field_name=None)
+
+
 class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Document]):
     """A project's documents. Uploading the same name again replaces its content."""
 
@@ -107,15 +122,22 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
 
     @extend_schema(
         request={"multipart/form-data": UploadRequest},
-        responses={201: UploadedBody, 200: UploadedBody, "4XX": ErrorBody},
+        responses={201: UPLOADED, 200: UPLOADED, "4XX": ErrorBody},
     )
     def create(self, request: Request, slug: str) -> Response:
-        """Upload one file. 201 when it was queued, 200 when the same file is here already."""
+        """Upload one file. 201 when it was queued, 200 when the same file is here already.
+
+        Of a ZIP archive every file becomes a document of its own; those that cannot be read are in `refused`.
+        """
         project = get_project(actor_of(request), slug, Role.EDITOR)
         asked = UploadRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         file = asked.validated_data["file"]
         assert isinstance(request.user, User)
+        if archives.is_archive(file.name):
+            unpacked = archives.upload_archive(project=project, name=file.name, file=file, user=request.user)
+            code = status.HTTP_201_CREATED if unpacked.new else status.HTTP_200_OK
+            return Response(ArchiveBody(unpacked).data, status=code)
         uploaded = services.upload(project=project, name=file.name, file=file, user=request.user)
         code = status.HTTP_201_CREATED if uploaded.is_new else status.HTTP_200_OK
         return Response({**DocumentBody(uploaded.document).data, "same_as": uploaded.same_as}, status=code)

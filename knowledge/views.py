@@ -18,7 +18,7 @@ from accounts.authentication import actor_of
 from accounts.models import Project, Role, User
 from accounts.selectors import get_project, get_role
 from core.errors import InvalidInput, NotFound, PolyAIError
-from knowledge import services
+from knowledge import archives, services
 from knowledge.bulk import Change, carry_out, change_of
 from knowledge.listing import SORTS, Listing, get_page, list_kinds, list_matching, list_tags, listing_of
 from knowledge.models import Document
@@ -45,8 +45,8 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "kinds": list_kinds(actor, project.id),
         "tags": list_tags(actor, project.id),
         "sorts": SORTS,
-        "endings": ",".join(PARSERS),
-        "readable": ", ".join(dict.fromkeys(ending.lstrip(".").upper() for ending in PARSERS)),
+        "endings": ",".join([*PARSERS, archives.ENDING]),
+        "readable": ", ".join(dict.fromkeys(ending.lstrip(".").upper() for ending in [*PARSERS, archives.ENDING])),
     }
     return render(request, "knowledge/documents.html", context)
 
@@ -88,6 +88,8 @@ class UploadResult(TypedDict):
 
 
 def _upload_one(project: Project, user: User, name: str, file: UploadedFile[bytes], is_bulk: bool) -> UploadResult:
+    if archives.is_archive(name):
+        return _upload_archive(project, user, name, file)
     try:
         uploaded = services.upload(project=project, name=name, file=file, user=user, is_bulk=is_bulk)
     except PolyAIError as error:
@@ -98,6 +100,20 @@ def _upload_one(project: Project, user: User, name: str, file: UploadedFile[byte
     elif uploaded.same_as:
         note = f"the same content as {', '.join(uploaded.same_as)}."
     return {"name": document.name, "id": str(document.id), "error": None, "is_new": uploaded.is_new, "note": note}
+
+
+def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[bytes]) -> UploadResult:
+    """One result for an archive as a whole; its note names what was refused of it."""
+    try:
+        unpacked = archives.upload_archive(project=project, name=name, file=file, user=user)
+    except PolyAIError as error:
+        return {"name": name, "id": None, "error": error.message, "is_new": False, "note": ""}
+    refused = [f"{refused.name}: {refused.error.message}" for refused in unpacked.refused]
+    note = f"{len(unpacked.documents)} of its files were taken, {len(unpacked.new)} of them new."
+    if refused:
+        more = f" And {len(refused) - NAMED} more." if len(refused) > NAMED else ""
+        note += f" {len(refused)} were refused: {' '.join(refused[:NAMED])}{more}"
+    return {"name": name, "id": None, "error": None, "is_new": bool(unpacked.new), "note": note}
 
 
 @require_POST

@@ -12,8 +12,9 @@ from uuid import UUID
 from django.core.files import File
 from django.core.management.base import CommandError
 
-from core.errors import PolyAIError
-from knowledge import services
+from accounts.models import Project
+from core.errors import InvalidInput, PolyAIError
+from knowledge import archives, services
 from knowledge.management.project import ProjectCommand
 from knowledge.parsers import PARSERS
 
@@ -32,6 +33,12 @@ class Command(ProjectCommand):
         accepted: list[UUID] = []
         refused = unchanged = 0
         for path, name in _files(options["paths"]):
+            if archives.is_archive(name):
+                unpacked = self._unpack(project, path, name)
+                accepted += [document.id for document in unpacked.documents]
+                unchanged += len(unpacked.documents) - len(unpacked.new)
+                refused += len(unpacked.refused)
+                continue
             try:
                 with path.open("rb") as stream:
                     uploaded = services.upload(project=project, name=name, file=File(stream), is_bulk=True)
@@ -53,6 +60,20 @@ class Command(ProjectCommand):
         if failed or refused:
             sys.exit(1)
 
+    def _unpack(self, project: Project, path: Path, name: str) -> archives.Unpacked:
+        """What came out of an archive; one that is refused whole counts as one refused file."""
+        try:
+            with path.open("rb") as stream:
+                unpacked = archives.upload_archive(project=project, name=name, file=File(stream))
+        except PolyAIError as error:
+            unpacked = archives.Unpacked(refused=(archives.Refused(name="", error=error),))
+        except OSError as error:
+            told = InvalidInput(error.strerror or "It cannot be opened.")
+            unpacked = archives.Unpacked(refused=(archives.Refused(name="", error=told),))
+        for refused in unpacked.refused:
+            self.stderr.write(f"{name}{'/' * bool(refused.name)}{refused.name}: refused: {refused.error.message}")
+        return unpacked
+
 
 def _files(paths: list[str]) -> Iterator[tuple[Path, str]]:
     """Files with the name each gets: itself for a file, its way below the folder for a folder's."""
@@ -60,7 +81,7 @@ def _files(paths: list[str]) -> Iterator[tuple[Path, str]]:
     for given in map(Path, paths):
         if given.is_dir():
             everything = [p for p in sorted(given.rglob("*")) if p.is_file()]
-            below = [p for p in everything if p.suffix.lower() in PARSERS]
+            below = [p for p in everything if p.suffix.lower() in PARSERS or archives.is_archive(p.name)]
             if len(below) < len(everything):
                 print(f"{given}: {len(everything) - len(below)} files of other kinds are left out", file=sys.stderr)
             files = [(p, p.relative_to(given).as_posix()) for p in below if not p.name.startswith(".")]
