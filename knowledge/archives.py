@@ -15,14 +15,16 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import IO
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File
+from django.db import transaction
 
 from accounts.models import Project, User
 from core.errors import InvalidInput, PolyAIError, TooLong, UnreadableFile, UnsupportedFile
@@ -34,6 +36,7 @@ from knowledge.parsers import check_kind
 log = logging.getLogger(__name__)
 ENDING = ".zip"
 MAX_ENTRIES = 1_000
+AT_ONCE = 50  # files in one transaction
 MAX_RATIO = 200  # of a file unpacked to the same packed; text seldom reaches 20
 RATIO_FROM = 10 * 1024 * 1024  # bytes: what is smaller hurts nobody, however it is packed
 MAX_DIRECTORY = 8 * 1024 * 1024  # bytes of the archive's own list, which is read at once
@@ -90,25 +93,35 @@ def upload_archive(*, project: Project, name: str, file: File[bytes], user: User
     """
     if (file.size or 0) > settings.MAX_ARCHIVE_MB * MEGABYTE:
         raise TooLong(f"The archive has more than {settings.MAX_ARCHIVE_MB} MB, the limit here.")
-    documents: list[Document] = []
-    new: set[UUID] = set()
+    entries = expand(file)
+    taken: list[tuple[Document, bool]] = []
     refused: list[Refused] = []
-    for found in expand(file):
-        if isinstance(found, Refused):
-            refused.append(found)
-            continue
-        try:
-            document, is_new = _upload(project, f"{name}/{found.name}", found, user)
-        except InvalidInput as error:  # of this file; a storage that is away is the matter of the whole
-            refused.append(Refused(name=found.name, error=error))
-            continue
-        documents.append(document)
-        if is_new:
-            new.add(document.id)
-    if not documents:
+    while found := _take(islice(entries, AT_ONCE), project, name, user):
+        taken += [outcome for outcome in found if not isinstance(outcome, Refused)]
+        refused += [outcome for outcome in found if isinstance(outcome, Refused)]
+    if not taken:
         reason = f" {refused[0].name}: {refused[0].error.message}" if refused else ""
         raise UnreadableFile(f"The archive has no file that can be read.{reason}")
-    return Unpacked(documents=tuple(documents), new=frozenset(new), refused=tuple(refused))
+    return Unpacked(
+        documents=tuple(document for document, _ in taken),
+        new=frozenset(document.id for document, is_new in taken if is_new),
+        refused=tuple(refused),
+    )
+
+
+@transaction.atomic  # one commit for many files: each by itself took 2.6 times as long
+def _take(
+    entries: Iterable[Entry | Refused], project: Project, archive: str, user: User | None
+) -> list[tuple[Document, bool] | Refused]:
+    outcomes: list[tuple[Document, bool] | Refused] = []
+    for found in entries:
+        try:
+            outcomes.append(
+                found if isinstance(found, Refused) else _upload(project, f"{archive}/{found.name}", found, user)
+            )
+        except InvalidInput as error:  # of this file; a storage that is away is the matter of the whole
+            outcomes.append(Refused(name=found.name, error=error))
+    return outcomes
 
 
 def _upload(project: Project, name: str, entry: Entry, user: User | None) -> tuple[Document, bool]:
