@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -109,3 +110,25 @@ def test_a_value_that_cannot_work_stops_the_start_with_one_line_that_names_it(na
     assert line.startswith("polyai: ")
     assert name in line
     assert line.endswith("see docs/configuration.md")
+
+
+def test_a_bucket_is_one_setting() -> None:
+    code = "from django.conf import settings; print(settings.STORAGES['default'])"
+    environment = {
+        **os.environ,
+        "POLYAI_STORAGE": "s3://bucket/some/prefix/?endpoint_url=http://minio:9000&region_name=eu",
+        "POLYAI_S3_ACCESS_KEY": "key",
+        "POLYAI_S3_SECRET_KEY": "secret",
+    }
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert ast.literal_eval(done.stdout) == {
+        "BACKEND": "knowledge.storage.Bucket",
+        "OPTIONS": {
+            "bucket_name": "bucket",
+            "location": "some/prefix",
+            "endpoint_url": "http://minio:9000",
+            "region_name": "eu",
+            "access_key": "key",
+            "secret_key": "secret",
+        },
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from core.errors import BlockedAddress, InvalidInput, TooLong
@@ -104,3 +106,19 @@ def test_the_operator_opens_networks_and_hosts(settings: Settings) -> None:
 def test_an_endless_address_is_refused() -> None:
     with pytest.raises(TooLong):
         canonical("http://example.org/" + "a" * 2000)
+
+
+PIECES = [
+    *("http://", "https://", "//", "a.org", "[::1]", "[", "]", "@", ":", "80", "/", "..", ".", "%", "%2e", "%zz"),
+    *("?", "#", "&", "=", "utm_a=1", "ü", "。", "\u202e", "\\", "\x00", "xn--", "x" * 70, "١", "0x", "\ud800", "a b"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=10), st.booleans())
+def test_whatever_a_page_links_to_is_an_address_or_refused(pieces: list[str], is_relative: bool) -> None:
+    try:
+        address = canonical("".join(pieces), "https://example.org/a/b?c" if is_relative else "")
+    except InvalidInput:
+        return
+    assert address.isascii()
+    assert canonical(address) == address
