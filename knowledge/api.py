@@ -26,8 +26,8 @@ from knowledge.listing import SORTS, STATES, list_matching, listing_of
 from knowledge.models import Document
 from knowledge.retrieval import TOP, search
 from knowledge.selectors import get_document, list_documents
+from knowledge.spaces import get_serving_embedder
 from knowledge.types import Passage
-from providers.registry import get_embedder
 
 MAX_QUERY = 8_000  # characters
 
@@ -224,7 +224,7 @@ class SearchView(APIView):
         text = canonical_text(asked.validated_data["query"])
         if not text:
             raise InvalidInput("Type something to search for.")
-        embedder = get_embedder()
+        embedder = get_serving_embedder()
         vector = async_to_sync(embed_question)(embedder, text)
         passages = search(actor, project.id, embedder, text, vector, limit=asked.validated_data["limit"])
         return Response(PassageBody(passages, many=True).data)  # type: ignore[arg-type]  # a list, for many=True

@@ -10,9 +10,11 @@ class KnowledgeConfig(AppConfig):
     verbose_name = "Knowledge"
 
     def ready(self) -> None:
+        from accounts.models import Project
         from knowledge.models import Document
 
         post_delete.connect(forget_original, sender=Document)
+        post_delete.connect(drop_vectors, sender=Project)
 
 
 def forget_original(instance: Any, **_: Any) -> None:  # Any: Django's signature
@@ -20,3 +22,11 @@ def forget_original(instance: Any, **_: Any) -> None:  # Any: Django's signature
     storage, path = instance.original.storage, instance.original.name
     if path:
         transaction.on_commit(lambda: storage.delete(path), robust=True)  # the row is gone in any case
+
+
+def drop_vectors(instance: Any, **_: Any) -> None:  # Any: Django's signature
+    """A deleted project's tables go too, whoever deleted it; what is in use then is left to the next repair."""
+    from knowledge import partitions
+
+    project_id = instance.pk
+    transaction.on_commit(lambda: partitions.drop_project(project_id))

@@ -32,12 +32,11 @@ from knowledge.policies import get_chunking
 from knowledge.reading import read
 from knowledge.rechunking import cut, stored_reading
 from knowledge.services import move_corpus_version
-from knowledge.spaces import check_dimensions, get_or_create_space, text_to_embed
+from knowledge.spaces import check_dimensions, embedder_of, serving_space, text_to_embed
 from knowledge.storing import store_chunks, store_parts, store_vectors
 from knowledge.types import Reading
 from knowledge.versions import list_missing, publish
 from knowledge.words import store_words
-from providers.registry import get_embedder
 from providers.types import Embedder
 
 log = logging.getLogger(__name__)
@@ -136,8 +135,8 @@ def _parts(document: Document, reading: Reading) -> list[DocumentPart]:
 
 def _embed(document: Document) -> float | None:
     """Store the vectors that are missing, a batch at a time, as many as make a slice."""
-    embedder = get_embedder()
-    space = get_or_create_space(embedder)
+    space = serving_space()
+    embedder = embedder_of(space)
     missing = list_missing(document, space)
     done = document.chunks_total - missing.count()
     claim.update(document, chunks_embedded=done)
@@ -151,7 +150,9 @@ def _embed(document: Document) -> float | None:
     if done < document.chunks_total:
         claim.release(document, attempts=0)
         return 0
-    publish(document, space)
+    if not publish(document, space):  # another space has become the active one meanwhile
+        claim.release(document, attempts=0)
+        return 0
     return None
 
 

@@ -16,7 +16,7 @@ from caching import eviction
 from knowledge import claim
 from knowledge.models import Chunk, Document, DocumentPart, EmbeddingSpace
 from knowledge.services import move_corpus_version
-from knowledge.spaces import text_to_embed
+from knowledge.spaces import is_still_active, text_to_embed
 
 
 def list_missing(document: Document, space: EmbeddingSpace) -> QuerySet[Chunk]:
@@ -41,9 +41,12 @@ def match(document: Document, space: EmbeddingSpace) -> dict[UUID, UUID]:
     return pairs
 
 
-def publish(document: Document, space: EmbeddingSpace) -> None:
-    """Make this version the one that searches find, and drop what only the old one had, at once. Raises LostClaim."""
+def publish(document: Document, space: EmbeddingSpace) -> bool:
+    """Make this version the one that searches find, and drop what only the old one had, at once. False, and nothing
+    done, when searches go to another space by now. Raises LostClaim."""
     with transaction.atomic():
+        if not is_still_active(space):
+            return False
         claim.release(
             document,
             state=Document.State.READY,
@@ -59,6 +62,7 @@ def publish(document: Document, space: EmbeddingSpace) -> None:
         DocumentPart.objects.filter(document=document).exclude(version=document.version).delete()
         if document.live_version != document.version:
             move_corpus_version(document.project_id)
+    return True
 
 
 def _keep(document: Document, pairs: dict[UUID, UUID]) -> None:

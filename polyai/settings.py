@@ -68,6 +68,12 @@ def _is_price_list(value: object) -> None:
         raise ValidationError('is not of the form {"model": [0.15, 0.60]}')
 
 
+def _are_keys(value: object) -> None:
+    """`{"https://api.example.org/v1": "sk-…"}`."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value.values()):
+        raise ValidationError('is not of the form {"https://api.example.org/v1": "sk-…"}')
+
+
 # --- From the environment -----------------------------------------------------------------------
 try:
     PORT = env.int("PORT", 8000, validate=validate.Range(1, 65535))
@@ -86,6 +92,8 @@ try:
     EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "", validate=HTTP_ADDRESS)
     EMBEDDING_API_KEY = env.str("POLYAI_EMBEDDING_API_KEY", "") or OPENAI_API_KEY
     EMBEDDING_MODEL = env.str("POLYAI_EMBEDDING_MODEL", "")
+    EMBEDDING_DIMENSIONS = env.int("POLYAI_EMBEDDING_DIMENSIONS", 0, validate=validate.Range(0, 16_000))
+    EMBEDDING_API_KEYS: Any = env.json("POLYAI_EMBEDDING_API_KEYS", {}, validate=_are_keys)  # Any: JSON, as checked
     PRICES: Any = env.json("POLYAI_PRICES", {}, validate=_is_price_list)  # Any: JSON, of the form just checked
     AUDIT_SHARE = env.float("POLYAI_AUDIT_SHARE", 0.01, validate=validate.Range(0, 1))
     MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50, validate=validate.Range(1))

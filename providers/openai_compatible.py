@@ -28,7 +28,7 @@ from core.errors import (
 )
 from core.loops import PerLoop
 from core.text import storable
-from providers.types import ChatRequest, Completion, Delta, Usage, Vectors
+from providers.types import LOCAL, ChatRequest, Completion, Delta, Usage, Vectors
 
 log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -166,9 +166,10 @@ class OpenAIChatModel:
 class OpenAIEmbedder:
     """An embedder behind `/v1/embeddings`, at an address or on a unix socket."""
 
-    def __init__(self, *, model: str, base_url: str, api_key: str, socket: str = "") -> None:
-        self.provider = base_url or "local"
+    def __init__(self, *, model: str, base_url: str, api_key: str, socket: str = "", shortened_to: int = 0) -> None:
+        self.provider = base_url or LOCAL
         self.model = model
+        self.shortened_to = shortened_to
         self._socket = socket or None
         self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's clients
             "base_url": base_url or LOCAL_URL,
@@ -178,7 +179,11 @@ class OpenAIEmbedder:
 
     @property
     def identity(self) -> str:
-        return f"{self.provider}|{self.model}"
+        return f"{self.provider}|{self.model}" + (f"|{self.shortened_to}" if self.shortened_to else "")
+
+    def _request(self, texts: Sequence[str]) -> dict[str, Any]:  # Any: keyword arguments of the SDK
+        size = {"dimensions": self.shortened_to} if self.shortened_to else {}
+        return {"input": list(texts), "model": self.model, "encoding_format": "base64", **size}
 
     def _translated(self) -> AbstractContextManager[None]:
         what = f"The embedding model '{self.model}'"
@@ -198,9 +203,7 @@ class OpenAIEmbedder:
         return openai.AsyncOpenAI(http_client=client, max_retries=0, timeout=CONNECT_TIMEOUT, **self._arguments)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        create = partial(
-            self._client().embeddings.create, input=list(texts), model=self.model, encoding_format="base64"
-        )
+        create = partial(self._client().embeddings.create, **self._request(texts))
         with self._translated():
             try:
                 return _vectors(await create(), len(texts))
@@ -210,9 +213,7 @@ class OpenAIEmbedder:
                 return _vectors(await create(), len(texts))
 
     def embed_sync(self, texts: Sequence[str]) -> Vectors:
-        create = partial(
-            self._sync_client.embeddings.create, input=list(texts), model=self.model, encoding_format="base64"
-        )
+        create = partial(self._sync_client.embeddings.create, **self._request(texts))
         with self._translated():
             try:
                 return _vectors(create(), len(texts))

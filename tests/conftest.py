@@ -46,6 +46,7 @@ def empty_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.redis._away_until", 0.0)
     monkeypatch.setattr("core.redis._slow", 0)
     monkeypatch.setattr("caching.embeddings._silent_until", {})
+    monkeypatch.setattr("knowledge.spaces._known", None)
     sync_redis().flushdb()
 
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("knowledge", "0007_add_web_sources")]
+    dependencies = [("knowledge", "0010_tighten_partitioned_embeddings")]
 
     operations = [
         migrations.AddField(

@@ -18,6 +18,7 @@ from core.database import in_db
 from core.redis import sync_redis
 from knowledge import services
 from knowledge.models import Document
+from knowledge.spaces import forget_serving
 from tests.conftest import HANDBOOK, Cast, add_document, complete, eventually, make_question, tell
 from tests.upstream import Reply, Upstream
 
@@ -385,7 +386,8 @@ async def test_without_an_embedder_the_documents_are_searched_by_words(
 
     await ask(cast)
     dead = OpenAIEmbedder(model=settings.EMBEDDING_MODEL, base_url="", api_key="", socket="/nowhere.sock")
-    monkeypatch.setattr("chat.pipeline.get_embedder", lambda: dead)
+    monkeypatch.setattr("knowledge.spaces.get_embedder", lambda: dead)
+    forget_serving()
     other = await ask(cast, "What does express shipping cost?")
     assert other.cache.status == "miss"
     assert "12 euros" in other.sources[0].text

@@ -206,7 +206,7 @@ def test_a_worker_killed_midway_is_resumed_without_doing_anything_twice(
     document = add_document(cast.project, LONG)
     chunks = set(Chunk.objects.values_list("id", flat=True))
     half = list(ChunkEmbedding.objects.order_by("chunk__position")[: len(chunks) // 2])
-    lost = ChunkEmbedding.objects.exclude(id__in=[row.id for row in half])
+    lost = ChunkEmbedding.objects.exclude(chunk__in=[row.chunk_id for row in half])
     missing = [row.chunk.text for row in lost.order_by("chunk__position").select_related("chunk")]
     lost.delete()
     Document.objects.update(state="embedding", live_version=0)
@@ -221,7 +221,7 @@ def test_a_worker_killed_midway_is_resumed_without_doing_anything_twice(
     assert set(Chunk.objects.values_list("id", flat=True)) == chunks
     assert [text.split("\n", 2)[2] for text in embedder.texts] == missing
     assert ChunkEmbedding.objects.count() == len(chunks)
-    assert set(ChunkEmbedding.objects.filter(id__in=[row.id for row in half])) == set(half)
+    assert set(ChunkEmbedding.objects.filter(chunk__in=[row.chunk_id for row in half])) == set(half)
     assert document.chunks_total == document.chunks_embedded == len(chunks)
     assert corpus_version() == 2
 

@@ -14,10 +14,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Membership, Project, User
 from accounts.types import OPERATOR, Actor
-from knowledge import ingestion, services
+from knowledge import ingestion, partitions, services
 from knowledge.models import Chunk, ChunkEmbedding, Document, EmbeddingSpace
 from knowledge import retrieval
-from knowledge.spaces import get_or_create_space
+from knowledge.spaces import get_or_create_space, switch
+from knowledge.tables import own_table
 from providers.registry import get_embedder
 from providers.types import Vector
 from tests.caching.embedder import DIMENSIONS, EmbedderServer, vector_of
@@ -169,7 +170,9 @@ def test_vectors_of_two_embedders_are_never_compared(
     cast: Cast, project: Project, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("embedder")
-    assert search(project, REFUND) == []
+    embedder = get_embedder()
+    assert all(p.similarity == 0 for p in retrieval.search(OPERATOR, project.id, embedder, REFUND, vector_of(REFUND)))
+    switch(get_or_create_space(embedder), allow_gaps=True)
     add_document(project, "New words.", "new.md")
     assert found(project) == "New words."
 
@@ -180,7 +183,7 @@ MANY = 1_500
 
 
 def fill(project: Project, count: int, near: Vector | None = None) -> None:
-    """Chunks with vectors at random, or close to one: as many as one document has."""
+    """A grown project: chunks with vectors at random, or close to one, in a table of their own."""
     space = get_or_create_space(get_embedder())
     document = Document.objects.create(
         project=project, name="big.md", size=1, content_hash="", state="ready", live_version=1
@@ -194,6 +197,7 @@ def fill(project: Project, count: int, near: Vector | None = None) -> None:
         ChunkEmbedding(chunk=chunk, space=space, project=project, embedding=vector)
         for chunk, vector in zip(chunks, vectors, strict=True)
     )
+    assert partitions.promote(space, project.id)
 
 
 @contextmanager
@@ -214,11 +218,13 @@ def plan_of(project: Project, vector: Vector, limit: int) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-def test_many_rows_are_searched_by_the_index_of_their_space(cast: Cast, embedder: EmbedderServer) -> None:
+def test_a_grown_project_is_searched_by_its_own_index(cast: Cast, embedder: EmbedderServer) -> None:
     fill(cast.project, MANY)
     with by_index_alone():
         plan = plan_of(cast.project, vector_of("question"), 5)
-    assert f"Index Scan using embedding_hnsw_{EmbeddingSpace.objects.get().id.hex}" in plan
+    table = own_table(EmbeddingSpace.objects.get().id, cast.project.id)
+    assert f"Index Scan using {table}_hnsw" in plan
+    assert "shared" not in plan
 
 
 def test_the_index_finds_what_a_look_at_every_row_finds(cast: Cast, embedder: EmbedderServer) -> None:
