@@ -11,7 +11,7 @@ from knowledge.tables import ask, exists, list_own, run, with_settings
 
 log = logging.getLogger(__name__)
 MAX_INDEXED = {"full": 2000, "half": 4000}  # numbers: pgvector's limits for an index
-BUILD_MEMORY = 1024  # megabytes at most for building an index; what does not fit takes ten times as long
+BUILD_MEMORY = 2048  # megabytes at most for building an index; what does not fit takes several times as long
 
 
 def index_name(table: str, precision: str) -> str:

@@ -33,7 +33,7 @@ from knowledge.tables import (
 )
 
 log = logging.getLogger(__name__)
-GROWN = 10_000  # vectors from which a project has a table of its own: an exact search of 10,000 takes 7 ms
+GROWN = 5_000  # vectors from which a project has a table of its own: an exact search of so many takes 2 ms
 INLINE = 1900  # numbers that fit a row's page; longer vectors lie beside it, and take three times as long to read
 PARENT = ChunkEmbedding._meta.db_table
 _COLUMNS = "chunk_id, space_id, project_id, embedding"

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from celery import shared_task
 
-from knowledge import ingestion, originals, queue, services
+from knowledge import ingestion, originals, partitions, queue, reembedding, services
 from knowledge.models import Document
+
+BUILD_LIMIT = 24 * 3600  # seconds: the index of some millions of chunks takes hours
 
 
 @shared_task
@@ -37,3 +39,21 @@ def resume_stalled_documents() -> None:
 @shared_task
 def forget_orphaned_files() -> None:
     originals.forget_orphans()
+
+
+@shared_task(time_limit=BUILD_LIMIT)
+def build_spaces() -> None:
+    """Embed what the spaces lack that are being built, and switch to the one that the environment names."""
+    reembedding.settle()
+    for space in reembedding.list_unfinished():
+        reembedding.build(space)
+
+
+@shared_task(time_limit=BUILD_LIMIT)
+def repair_vectors() -> None:
+    partitions.repair()
+
+
+@shared_task(time_limit=BUILD_LIMIT)
+def remove_orphans() -> None:
+    partitions.remove_orphans()

@@ -75,7 +75,7 @@ class EmbedderServer:
         self._server.server_close()
         self._thread.join()
 
-    def answer(self, texts: list[str]) -> tuple[int, dict[str, object]]:
+    def answer(self, texts: list[str], dimensions: int = 0) -> tuple[int, dict[str, object]]:
         self.history.append(texts)
         if (meanwhile := self.meanwhile) is not None:
             self.meanwhile = None
@@ -87,7 +87,9 @@ class EmbedderServer:
                 release()
         if self.failures:
             return self.failures.popleft(), {"error": {"message": "as the test asked", "type": "test", "code": None}}
-        vectors = [base64.b64encode(vector_of(text, self.dimensions).tobytes()).decode() for text in texts]
+        vectors = [
+            base64.b64encode(vector_of(text, dimensions or self.dimensions).tobytes()).decode() for text in texts
+        ]
         rows = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return 200, {"object": "list", "model": MODEL, "data": rows, "usage": usage}
@@ -101,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, body = self.server_embedder.answer(asked["input"])
+        status, body = self.server_embedder.answer(asked["input"], asked.get("dimensions", 0))
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

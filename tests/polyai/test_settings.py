@@ -47,6 +47,7 @@ def test_the_environment_is_read_in_the_settings_alone() -> None:
             "polyai.E002",
         ),
         ({"EMBEDDING_MODEL": "another-model"}, "polyai.E003"),
+        ({"EMBEDDING_DIMENSIONS": 256}, "polyai.E004"),
     ],
 )
 def test_a_combination_that_cannot_work_says_what_to_do(values: dict[str, object], code: str) -> None:
