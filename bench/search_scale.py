@@ -116,9 +116,9 @@ def main() -> None:
 
         django.setup()
         if wanted.alternatives:
-            from bench import layouts
+            from bench.layouts import compare
 
-            layouts.compare()
+            compare()
             return
         everyone = make_projects(max(wanted.projects))
         cells = [measure(size, everyone[:count]) for size in wanted.sizes for count in wanted.projects]

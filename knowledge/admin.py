@@ -18,8 +18,9 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 from accounts.models import Project, User
 from core.errors import PolyAIError
 from knowledge import archives, services
-from knowledge.models import Chunk, Document, EmbeddingSpace
+from knowledge.models import Chunk, Document
 from knowledge.parsers import PARSERS
+from knowledge.space_admin import EmbeddingSpaceAdmin as EmbeddingSpaceAdmin
 from knowledge.web import admin as web_admin  # noqa: F401  # registers itself
 
 
@@ -175,11 +176,3 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
     @display(description="Text")
     def beginning(self, chunk: Chunk) -> str:
         return chunk.text[:120]
-
-
-@admin.register(EmbeddingSpace)
-class EmbeddingSpaceAdmin(ReadOnly, ModelAdmin):
-    list_display = ("model", "provider", "dimensions", "preprocessing", "status", "created_at")
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False

@@ -16,8 +16,10 @@ from caching import semantic
 from core.database import in_db
 from core.errors import StorageUnavailable, StoreUnavailable
 from core.redis import PREFIX, RedisError, async_redis
+from knowledge.spaces import find_serving_embedder
 from polyai.celery import sign_of_life
-from providers.registry import get_chat_model
+from providers.registry import get_chat_model, get_embedder
+from providers.types import LOCAL
 
 TIMEOUT = 2.0  # seconds for each part
 
@@ -79,13 +81,17 @@ async def _semantic_cache() -> str:
 
 
 async def _embeddings() -> str:
-    """Our own server by its health page; another's by whether something answers at its address."""
-    local = settings.EMBEDDINGS_ARE_LOCAL
+    """Our own server by its health page; another's by whether something answers at its address. Degraded while the
+    one that answers questions is not the one that the environment names: its space is not complete yet."""
+    embedder = await find_serving_embedder()
+    local = embedder.provider == LOCAL
     transport = httpx2.AsyncHTTPTransport(uds=str(settings.EMBEDDING_SOCKET) if local else None)
-    address = "http://embeddings/health" if local else settings.EMBEDDING_BASE_URL
+    address = "http://embeddings/health" if local else embedder.provider
     async with httpx2.AsyncClient(transport=transport) as client:
         response = await client.get(address)
-    return "ok" if response.status_code == 200 or not local else "down"
+    if local and response.status_code != 200:
+        return "down"
+    return "ok" if embedder.identity == get_embedder().identity else "degraded"
 
 
 async def _storage() -> str:

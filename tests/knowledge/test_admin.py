@@ -144,10 +144,3 @@ def test_chunks_are_searched_and_never_written(cast: Cast, curator: Client) -> N
     assert curator.get(f"{base}add/").status_code == 403
     chunk.refresh_from_db()
     assert chunk.text == "The office is in Bergen."
-
-
-def test_spaces_are_shown_and_never_written(cast: Cast, curator: Client) -> None:
-    add_document(cast.project)
-    base = "/admin/knowledge/embeddingspace/"
-    assert "all-MiniLM-L6-v2" in curator.get(base).content.decode()
-    assert curator.get(f"{base}add/").status_code == 403
