@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from accounts.types import Actor
 from core.errors import NotFound
-from knowledge.lexical import count_lexemes, split_words, stem
+from knowledge.lexical import count_lexemes, lexeme_of, split_words
 from knowledge.models import Chunk, ChunkEmbedding, ChunkWords
 from knowledge.passages import Ranked, assemble, passage_of
-from knowledge.retrieval import POOL, TOP, rank
+from knowledge.reranking import score, wanted
+from knowledge.retrieval import EVERYTHING, POOL, TOP, rank
 from knowledge.selectors import list_documents
 from knowledge.spaces import find_space
 from knowledge.statement import DEPTH, list_filtered
@@ -31,7 +33,7 @@ def explain(
     vector: Vector | None,
     *,
     limit: int = TOP,
-    filters: Filters = Filters(),  # noqa: B008  # frozen
+    filters: Filters = EVERYTHING,
 ) -> Explanation:
     """`retrieval.search` laid open: every chunk that either side had among its best, and what became of it."""
     stages: dict[str, float] = {}
@@ -40,13 +42,22 @@ def explain(
     with _timed(stages, "search"):
         ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=2 * DEPTH)
     with _timed(stages, "assemble"):
-        assembly = assemble(ranked[: limit + POOL], limit)
+        shown = wanted(limit)
+        assembly = assemble(ranked[: shown + POOL], shown)
+    passages = assembly.passages
+    scores: dict[UUID, float] = {}
+    if shown > limit:
+        with _timed(stages, "rerank"):
+            passages, scores = score(text, passages)
+    dropped = {passage.chunk_id: _too_far(limit) for passage in passages[limit:]} | assembly.dropped
     candidates = tuple(
-        _candidate(row, assembly.dropped.get(row.chunk_id, "" if n < limit + POOL else _too_far(limit)))
+        _candidate(
+            row, dropped.get(row.chunk_id, "" if n < shown + POOL else _too_far(limit)), scores.get(row.chunk_id)
+        )
         for n, row in enumerate(ranked)
     )
     terms = tuple(dict.fromkeys(word.text for word in split_words(text)))
-    return Explanation(candidates=candidates, passages=tuple(assembly.passages), stages=stages, terms=terms)
+    return Explanation(candidates=candidates, passages=tuple(passages[:limit]), stages=stages, terms=terms)
 
 
 def explain_chunk(
@@ -58,7 +69,7 @@ def explain_chunk(
     chunk_id: UUID,
     *,
     limit: int = TOP,
-    filters: Filters = Filters(),  # noqa: B008  # frozen
+    filters: Filters = EVERYTHING,
 ) -> ChunkReport:
     """Why this chunk is, or is not, among the passages of a question. Raises NotFound, also for a chunk that is not
     the actor's to read."""
@@ -66,51 +77,51 @@ def explain_chunk(
     if chunk is None or not list_documents(actor, project_id).filter(id=chunk.document_id).exists():
         raise NotFound("This chunk does not exist, or is not yours to read.")
     space = find_space(embedder)
-    chosen = list_filtered(project_id, filters)
     ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=2 * FAR, depth=FAR)
     row = next((row for row in ranked if row.chunk_id == chunk_id), None)
-    assembly = assemble(ranked[: limit + POOL], limit)
     held, _ = count_lexemes(text_with_headings(chunk.document.name, chunk), chunk.document.language)
-    asked = list(dict.fromkeys(word for word in split_words(text)))
-    has = {word.text for word in asked if (stem(word.text, chunk.document.language) if word.is_plain else word.text) in held}
-    is_live = chunk.version == chunk.document.live_version
-    passes = chosen is None or chosen.filter(id=chunk.document_id).exists()
-    has_vector = space is not None and ChunkEmbedding.objects.filter(
-        chunk=chunk, space=space, project_id=project_id
-    ).exists()
-    reasons = []
-    if not is_live:
-        reasons.append("Its version of the document is not the one that searches find.")
-    if not passes:
-        reasons.append("The filters leave its document out.")
-    if not has_vector:
-        reasons.append("It has no vector in the embedding space in use, so that it cannot be found by its meaning.")
-    if not ChunkWords.objects.filter(chunk=chunk).exists():
-        reasons.append("Its words have not been indexed yet; that is being done in the background.")
-    elif not has:
-        reasons.append("It has none of the question's words.")
-    if is_live and passes:
-        if row is None:
-            reasons.append(f"It is not among the best {FAR:,} chunks by meaning, nor by words.")
-        elif row not in ranked[: limit + POOL]:
-            reasons.append(_too_far(limit))
-        elif chunk_id in assembly.dropped:
-            reasons.append(assembly.dropped[chunk_id])
-    return ChunkReport(
+    asked = {word.text: lexeme_of(word, chunk.document.language) in held for word in split_words(text)}
+    chosen = list_filtered(project_id, filters)
+    vectors = ChunkEmbedding.objects.filter(chunk=chunk, space=space, project_id=project_id)
+    report = ChunkReport(
         passage=passage_of([row or _unranked(chunk)]),
-        is_live=is_live,
-        passes_filters=passes,
-        has_vector=has_vector,
+        is_live=chunk.version == chunk.document.live_version,
+        passes_filters=chosen is None or chosen.filter(id=chunk.document_id).exists(),
+        has_vector=space is not None and vectors.exists(),
+        has_words=ChunkWords.objects.filter(chunk=chunk).exists(),
         dense_rank=row.dense_rank if row else None,
         lexical_rank=row.lexical_rank if row else None,
         position=ranked.index(row) + 1 if row else None,
-        found=tuple(word.text for word in asked if word.text in has),
-        missing=tuple(word.text for word in asked if word.text not in has),
-        reasons=tuple(reasons),
+        found=tuple(word for word, is_held in asked.items() if is_held),
+        missing=tuple(word for word, is_held in asked.items() if not is_held),
     )
+    return replace(report, reasons=tuple(_reasons(report, ranked, limit)))
 
 
-def _candidate(row: Ranked, dropped: str) -> Candidate:
+def _reasons(report: ChunkReport, ranked: Sequence[Ranked], limit: int) -> Iterator[str]:
+    if not report.is_live:
+        yield "Its version of the document is not the one that searches find."
+    if not report.passes_filters:
+        yield "The filters leave its document out."
+    if not report.has_vector:
+        yield "It has no vector in the embedding space in use, so that it cannot be found by its meaning."
+    if not report.has_words:
+        yield "Its words have not been indexed yet; that is done in the background."
+    elif not report.found:
+        yield "It has none of the question's words."
+    if not (report.is_live and report.passes_filters):
+        return
+    if report.position is None:
+        yield f"It is not among the best {FAR:,} chunks by meaning, nor by words."
+    elif report.position > limit + POOL:
+        yield _too_far(limit)
+    else:
+        dropped = assemble(ranked[: limit + POOL], limit).dropped
+        if report.passage.chunk_id in dropped:
+            yield dropped[report.passage.chunk_id]
+
+
+def _candidate(row: Ranked, dropped: str, reranked: float | None) -> Candidate:
     return Candidate(
         passage=passage_of([row]),
         dense_rank=row.dense_rank,
@@ -118,6 +129,7 @@ def _candidate(row: Ranked, dropped: str) -> Candidate:
         lexical=row.lexical,
         fused=row.fused,
         codes=row.codes,
+        reranked=reranked,
         dropped=dropped,
     )
 

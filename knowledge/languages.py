@@ -31,7 +31,7 @@ SMALL_WORDS = {
     "it": "di e il che la in a per è un non una del si con i da le della sono dei nel al come più alla gli anche ha "
     "lo dal cosa quale dove quando perché stato",
     "nl": "de van het een en in is dat op te zijn met voor niet aan er die om ook als dan maar bij of uit naar wordt "
-    "door heeft was wat hoe waar werd",
+    "door heeft was wat hoe waar werd kunnen kan worden binnen deze dit geen ze",
     "no": "og i det er på til som en for av med ikke at har den var et de fra om kan vi ble skal etter også hva men",
     "pl": "i w na z do się nie to że jest jak o po co za od ale przez dla są czy tym ma był była który które jego",
     "pt": "de que o e do da em um para com não uma os no se na por mais as dos como mas ao foi ele das à seu sua ou "
@@ -86,11 +86,17 @@ def detect(text: str) -> str:
 
 def _by_small_words(words: list[str]) -> str:
     counted = Counter(words)
-    seen = {language: sum(counted[word] for word in small) for language, small in _small_words().items()}
+    seen = {
+        language: sum(weight * counted[word] for word, weight in small.items())
+        for language, small in _small_words().items()
+    }
     best = max(seen, key=lambda language: seen[language])
     return best if seen[best] > LEAST * len(words) else ""
 
 
 @cache
-def _small_words() -> dict[str, frozenset[str]]:
-    return {language: frozenset(words.split()) for language, words in SMALL_WORDS.items()}
+def _small_words() -> dict[str, dict[str, float]]:
+    """Each language's small words; one that several languages have says less of each."""
+    known = {language: set(words.split()) for language, words in SMALL_WORDS.items()}
+    shared = Counter(word for words in known.values() for word in words)
+    return {language: {word: shared[word] ** -0.5 for word in words} for language, words in known.items()}

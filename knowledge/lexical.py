@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import Stemmer
 
@@ -99,11 +100,15 @@ def count_lexemes(text: str, language: str) -> tuple[Counter[str], int]:
     counts: Counter[str] = Counter()
     length = 0
     for word in split_words(text):
-        lexeme = stem(word.text, language) if word.is_plain else word.text
-        if lexeme:
+        if lexeme := lexeme_of(word, language):
             counts[lexeme] += 1
             length += not word.is_extra
     return counts, length
+
+
+def lexeme_of(word: Word, language: str) -> str:
+    """What a word counts as in a text of a language."""
+    return stem(word.text, language if word.is_plain else "")
 
 
 def tsvector_literal(counts: Counter[str]) -> str:
@@ -178,7 +183,7 @@ def _pairs(run: str) -> Iterator[str]:
             units.append(character)
     if len(units) == 1:
         yield units[0]
-    yield from (first + second for first, second in zip(units, units[1:], strict=False))
+    yield from (first + second for first, second in pairwise(units))
 
 
 def _split_run(run: str) -> Iterator[Word]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -72,11 +73,15 @@ def assemble(ranked: Sequence[Ranked], limit: int) -> Assembly:
         shingles.append(own)
     groups: list[list[Ranked]] = []
     for row in kept:
-        group = next((group for group in groups if _joins(group, row)), None)
-        if group is not None:
-            group.append(row)
-            group.sort(key=lambda member: member.position)
+        touching = [group for group in groups if _joins(group, row)]
+        if touching:
+            touching[0].append(row)
+            touching[0].sort(key=lambda member: member.position)
             dropped[row.chunk_id] = MERGED
+            if len(touching) > 1 and _fit(touching[0], touching[1]):  # it was all that stood between them
+                touching[0].extend(touching[1])
+                touching[0].sort(key=lambda member: member.position)
+                groups.remove(touching[1])
         elif len(groups) < limit:
             groups.append([row])
         else:
@@ -92,7 +97,7 @@ def passage_of(group: Sequence[Ranked]) -> Passage:
     """One passage of one chunk, or of several that follow each other."""
     best = min(group, key=lambda row: (-row.codes, -row.fused))
     text = group[0].shown
-    for before, row in zip(group, group[1:], strict=False):
+    for before, row in pairwise(group):
         text += _rest(before, row)
     is_joined = len(group) > 1
     return Passage(
@@ -118,8 +123,11 @@ def _joins(group: Sequence[Ranked], row: Ranked) -> bool:
         before, after = row, first
     else:
         return False
-    length = sum(len(member.text) for member in group) + len(row.text)
-    return length <= LONGEST and _is_continued(before, after)
+    return _fit(group, [row]) and _is_continued(before, after)
+
+
+def _fit(group: Sequence[Ranked], more: Sequence[Ranked]) -> bool:
+    return sum(len(member.text) for member in [*group, *more]) <= LONGEST
 
 
 def _is_continued(before: Ranked, after: Ranked) -> bool:
@@ -150,9 +158,7 @@ def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     return frozenset(tuple(words[n : n + SHINGLE]) for n in range(max(1, len(words) - SHINGLE + 1)))
 
 
-def _is_twin(
-    row: Ranked, own: frozenset[tuple[str, ...]], kept: Ranked, known: frozenset[tuple[str, ...]]
-) -> bool:
+def _is_twin(row: Ranked, own: frozenset[tuple[str, ...]], kept: Ranked, known: frozenset[tuple[str, ...]]) -> bool:
     """Whether two chunks say the same. Texts that differ in a figure never do."""
     if row.content_hash == kept.content_hash and row.content_hash:
         return True

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Sum
 
 from accounts.types import Actor
+from core.database import in_db, release
 from knowledge.coverage import dense_weight
 from knowledge.lexical import ask
 from knowledge.models import EmbeddingSpace
 from knowledge.passages import Ranked, assemble
+from knowledge.reranking import rerank, rerank_sync, wanted
 from knowledge.spaces import check_dimensions, find_space
 from knowledge.statement import DEPTH, build, list_filtered
 from knowledge.types import Filters, Passage
 from providers.types import Embedder, Vector
 
 TOP = 5
+EVERYTHING = Filters()
 POOL = 30  # chunks that are looked at for twins and neighbours, beyond those asked for
 EXACT = 20_000  # chunks of the documents that filters let through, up to which each of their vectors is compared
 
@@ -31,7 +36,7 @@ def search(
     vector: Vector | None,
     *,
     limit: int = TOP,
-    filters: Filters = Filters(),  # noqa: B008  # frozen
+    filters: Filters = EVERYTHING,
 ) -> list[Passage]:
     """The `limit` best passages of a project for a question, best first; without a vector, by its words alone.
 
@@ -39,8 +44,31 @@ def search(
     (dimensions,) and length 1; another size raises ProviderRefused. Passages with an identifier that the question
     names come before all others. `similarity` is the cosine, 0 where there is no vector.
     """
+    passages = _search(actor, project_id, embedder, text, vector, wanted(limit), filters)
+    if wanted(limit) > limit:
+        release()
+    return rerank_sync(text, passages, limit)
+
+
+async def find(
+    actor: Actor, project_id: UUID, embedder: Embedder, text: str, vector: Vector | None, faults: set[str]
+) -> list[Passage]:
+    """The same from asynchronous code. A reranker that fails is noted in `faults`."""
+    passages = await in_db(_search)(actor, project_id, embedder, text, vector, wanted(TOP), EVERYTHING)
+    return await rerank(text, passages, TOP, faults)
+
+
+def _search(
+    actor: Actor,
+    project_id: UUID,
+    embedder: Embedder,
+    text: str,
+    vector: Vector | None,
+    limit: int,
+    filters: Filters,
+) -> list[Passage]:
     space = find_space(embedder) if vector is not None else None
-    ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=limit + POOL)
+    ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=limit + POOL, depth=max(DEPTH, limit))
     return assemble(ranked, limit).passages
 
 
@@ -73,7 +101,12 @@ def rank(
     )
     with connection.cursor() as cursor:
         cursor.execute(statement.sql, statement.parameters)
-        return [Ranked(*row[:7], json.loads(row[7]), *row[8:]) for row in cursor.fetchall()]
+        return [_ranked(*row) for row in cursor.fetchall()]
+
+
+def _ranked(*values: Any) -> Ranked:  # Any: a row of the statement
+    row = Ranked(*values)
+    return replace(row, metadata=json.loads(values[7]))
 
 
 def _are_few(project_id: UUID, filters: Filters) -> bool:

@@ -29,10 +29,10 @@ from knowledge.words import project_lexeme
 from providers.types import Vector
 
 K1, B = 1.2, 0.75  # of BM25: how soon more of a word says nothing more, and how much a long text is held down
-DEPTH = 100  # chunks of each side
+DEPTH = 50  # chunks of each side
 BUDGET = 5_000  # chunks that the lexical side looks at, about
 WIDTH = 0.4  # of cosine: how far the best vector stands out where the dense side knows
-LEAST = 0.2  # of what the asked words weigh: the best passage by words is no good one if it has less
+LEAST = 0.5  # of what the asked words weigh: the best passage by words is no full match if it has less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Statement:
     """SQL with its parameters by name."""
 
     sql: str
-    parameters: dict[str, object]
+    parameters: dict[str, Any]  # Any: what psycopg adapts
 
 
 def build(
@@ -58,7 +58,7 @@ def build(
 ) -> Statement:
     """The best `pool` chunks of what the actor may read, best first. Without a space or a vector, by words alone;
     without terms, by vectors alone. `is_exact` keeps the vectors' index out of it."""
-    parameters: dict[str, object] = {
+    parameters: dict[str, Any] = {
         "project": project_id,
         "project_lexeme": quote(project_lexeme(project_id)),
         "lexemes": [term.lexeme for term in terms],
@@ -77,14 +77,12 @@ def build(
     if space is not None and vector is not None:
         parameters |= {"space": space.id, "vector": VectorText(vector).to_text()}
         distance = distance_sql(space).replace("%s", "%(vector)s")
-        dense = _DENSE.format(distance=distance, order="distance + 0" if is_exact else "distance", where=where)
+        dense = _DENSE.format(distance=distance, order=f"{distance} + 0" if is_exact else "distance", where=where)
         cosine = _COSINE.format(distance=distance)
     else:
         parameters["weight"] = 0.0
     lexical = _LEXICAL.format(where=where, k1=K1, b=B, budget=BUDGET, least=LEAST)
-    sql = _SEARCH.format(
-        allowed=allowed, lexical=lexical, dense=dense, cosine=cosine, width=WIDTH
-    )
+    sql = _SEARCH.format(allowed=allowed, lexical=lexical, dense=dense, cosine=cosine, width=WIDTH, many=DEPTH)
     return Statement(sql=sql, parameters=parameters)
 
 
@@ -108,7 +106,7 @@ def list_filtered(project_id: UUID, filters: Filters) -> QuerySet[Document] | No
     return documents
 
 
-def _named(query: QuerySet[Any, Any], name: str, parameters: dict[str, object]) -> str:  # Any: of any model
+def _named(query: QuerySet[Any, Any], name: str, parameters: dict[str, Any]) -> str:  # Any: of any model
     """A query's SQL, its values under names of their own."""
     sql, values = query.query.sql_with_params()
     names = iter([f"{name}_{number}" for number in range(len(values))])
@@ -199,7 +197,8 @@ WITH allowed AS MATERIALIZED (SELECT EXISTS ({allowed}) AS yes),
 {dense},
 {lexical},
 floor AS (  -- the nearness of the last of many; what stands no higher than that says nothing
-    SELECT CASE WHEN count(*) < %(depth)s THEN 0 ELSE 1 - max(distance) END AS cosine FROM dense
+    SELECT CASE WHEN count(*) < {many} THEN 0 ELSE 1 - max(distance) END AS cosine
+    FROM (SELECT distance FROM dense ORDER BY distance LIMIT {many}) nearest
 ),
 pooled AS (
     SELECT chunk_id, distance, dense_rank, score, codes, lexical_rank,

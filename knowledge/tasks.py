@@ -6,10 +6,11 @@ from uuid import UUID
 
 from celery import shared_task
 
-from knowledge import ingestion, originals, partitions, queue, reembedding, services
+from knowledge import ingestion, originals, partitions, queue, reembedding, services, words
 from knowledge.models import Document
 
 BUILD_LIMIT = 24 * 3600  # seconds: the index of some millions of chunks takes hours
+FILLING = 8.0  # seconds at a time, so that uploads need not wait long behind it
 
 
 @shared_task
@@ -57,3 +58,14 @@ def repair_vectors() -> None:
 @shared_task(time_limit=BUILD_LIMIT)
 def remove_orphans() -> None:
     partitions.remove_orphans()
+
+
+@shared_task
+def fill_words() -> None:
+    """Index the words of documents that were there before words were, or whose words are made otherwise now."""
+    words.fill_words(FILLING)
+
+
+@shared_task
+def recount_words() -> None:
+    words.recount_changed()

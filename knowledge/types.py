@@ -214,9 +214,10 @@ class ChunkReport:
     is_live: bool
     passes_filters: bool
     has_vector: bool
+    has_words: bool
     dense_rank: int | None
     lexical_rank: int | None
     position: int | None
     found: tuple[str, ...]
     missing: tuple[str, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = ()

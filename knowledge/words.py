@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.backends.utils import CursorWrapper
+from django.db.models import F, Q
+from django.utils import timezone
 
+from accounts.selectors import get_corpus_version
 from knowledge.languages import detect
 from knowledge.lexical import SCHEME, count_lexemes, tsvector_literal
 from knowledge.models import Chunk, ChunkWords, Document, Lexicon
@@ -64,8 +68,9 @@ def _note(project_id: UUID, language: str, chunks: int, words: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO knowledge_lexicon AS old (project_id, chunks, mean_length, languages, counted_chunks)
-            VALUES (%(project)s, %(chunks)s, %(words)s::float / greatest(%(chunks)s, 1), ARRAY[%(language)s], 0)
+            INSERT INTO knowledge_lexicon AS old
+                (project_id, chunks, mean_length, languages, counted_chunks, counted_version)
+            VALUES (%(project)s, %(chunks)s, %(words)s::float / greatest(%(chunks)s, 1), ARRAY[%(language)s], 0, -1)
             ON CONFLICT (project_id) DO UPDATE SET
                 chunks = old.chunks + excluded.chunks,
                 mean_length = (old.mean_length * old.chunks + %(words)s) / greatest(old.chunks + excluded.chunks, 1),
@@ -99,38 +104,40 @@ def recount(project_id: UUID) -> None:
         lexicon = Lexicon.objects.select_for_update().filter(project_id=project_id).first()
         if lexicon is None:
             return
+        lexicon.counted_version = get_corpus_version(project_id)
+        lexicon.counted_at = timezone.now()
         cursor.execute(
             "SELECT count(*), coalesce(avg(length), 0) FROM knowledge_chunkwords WHERE project_id = %s", [project_id]
         )
-        chunks, mean = cursor.fetchone()
+        lexicon.chunks, lexicon.mean_length = cursor.fetchone()
+        lexicon.counted_chunks = lexicon.chunks
         cursor.execute("DELETE FROM knowledge_commonword WHERE project_id = %s", [project_id])
-        if chunks >= COMMON:
-            share = min(1.0, SAMPLE / chunks)
-            # The sample is by the id's hash: the same chunks each time, wherever they lie.
-            rows = f"SELECT words FROM knowledge_chunkwords WHERE project_id = '{project_id}'"
-            if share < 1:
-                rows += f" AND (hashtextextended(chunk_id::text, 0) & 1023) < {round(1024 * share)}"
-            cursor.execute(
-                """
-                INSERT INTO knowledge_commonword (project_id, lexeme, chunks)
-                SELECT %s, word, round(ndoc / %s) FROM ts_stat(%s)
-                WHERE ndoc / %s >= %s AND left(word, 1) <> chr(1)
-                """,
-                [project_id, share, rows, share, COMMON],
-            )
-        Lexicon.objects.filter(project_id=project_id).update(
-            chunks=chunks, mean_length=mean, counted_chunks=max(chunks, 1)
-        )
+        if lexicon.chunks >= COMMON:
+            _count_common(cursor, project_id, share=min(1.0, SAMPLE / lexicon.chunks))
+        lexicon.save()
 
 
-def recount_grown() -> int:
-    """Recount the projects that have grown or shrunk since; how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT project_id FROM knowledge_lexicon WHERE chunks NOT BETWEEN counted_chunks / %s AND counted_chunks * %s",
-            [GROWTH, GROWTH],
-        )
-        projects = [project_id for (project_id,) in cursor.fetchall()]
+def _count_common(cursor: CursorWrapper, project_id: UUID, share: float) -> None:
+    rows = f"SELECT words FROM knowledge_chunkwords WHERE project_id = '{project_id}'"  # noqa: S608  # a UUID
+    if share < 1:  # by the id's hash: the same chunks each time, wherever they lie
+        rows += f" AND (hashtextextended(chunk_id::text, 0) & 1023) < {round(1024 * share)}"
+    cursor.execute(
+        """
+        INSERT INTO knowledge_commonword (project_id, lexeme, chunks)
+        SELECT %(project)s, word, round(ndoc / %(share)s) FROM ts_stat(%(rows)s)
+        WHERE ndoc / %(share)s >= %(common)s AND left(word, 1) <> chr(1)
+        """,
+        {"project": project_id, "share": share, "rows": rows, "common": COMMON},
+    )
+
+
+def recount_changed() -> int:
+    """Recount the projects that have grown by a fifth since, and once an hour those that have changed at all; how
+    many."""
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    has_grown = Q(chunks__gt=GROWTH * F("counted_chunks"))
+    has_changed = ~Q(counted_version=F("project__corpus_version")) & Q(counted_at__lt=an_hour_ago)
+    projects = list(Lexicon.objects.filter(has_grown | has_changed).values_list("project_id", flat=True))
     for project_id in projects:
         recount(project_id)
     return len(projects)

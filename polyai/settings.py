@@ -94,6 +94,9 @@ try:
     EMBEDDING_MODEL = env.str("POLYAI_EMBEDDING_MODEL", "")
     EMBEDDING_DIMENSIONS = env.int("POLYAI_EMBEDDING_DIMENSIONS", 0, validate=validate.Range(0, 16_000))
     EMBEDDING_API_KEYS: Any = env.json("POLYAI_EMBEDDING_API_KEYS", {}, validate=_are_keys)  # Any: JSON, as checked
+    RERANK_BASE_URL = env.str("POLYAI_RERANK_BASE_URL", "", validate=HTTP_ADDRESS)
+    RERANK_MODEL = env.str("POLYAI_RERANK_MODEL", "")
+    RERANK_API_KEY = env.str("POLYAI_RERANK_API_KEY", "")
     PRICES: Any = env.json("POLYAI_PRICES", {}, validate=_is_price_list)  # Any: JSON, of the form just checked
     AUDIT_SHARE = env.float("POLYAI_AUDIT_SHARE", 0.01, validate=validate.Range(0, 1))
     MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50, validate=validate.Range(1))
@@ -116,6 +119,7 @@ except EnvError as error:
     sys.exit(f"polyai: {error}; see docs/configuration.md")
 
 CHAT_CONFIGURED = bool(OPENAI_API_KEY or OPENAI_BASE_URL)
+RERANK_TIMEOUT = 2.0  # seconds of an answer's wait that a better order of its passages may cost
 EMBEDDINGS_ARE_LOCAL = not EMBEDDING_BASE_URL
 if EMBEDDINGS_ARE_LOCAL:
     EMBEDDING_MODEL = EMBEDDING_MODEL or "all-MiniLM-L6-v2"
@@ -343,6 +347,8 @@ CELERY_BEAT_SCHEDULE = {
     "build-embedding-spaces": {"task": "knowledge.tasks.build_spaces", "schedule": 10, "options": {"expires": 10}},
     "repair-vectors": {"task": "knowledge.tasks.repair_vectors", "schedule": 30, "options": {"expires": 30}},
     "remove-orphans": {"task": "knowledge.tasks.remove_orphans", "schedule": 3600, "options": {"expires": 3600}},
+    "fill-words": {"task": "knowledge.tasks.fill_words", "schedule": 10, "options": {"expires": 10}},
+    "recount-words": {"task": "knowledge.tasks.recount_words", "schedule": 30, "options": {"expires": 30}},
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
     # Expires: while the workers are busy with documents, one of them in the queue is enough.
     "flush-ledger": {"task": "caching.tasks.flush_ledger", "schedule": 5, "options": {"expires": 5}},

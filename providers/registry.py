@@ -10,6 +10,7 @@ from functools import cache
 from django.conf import settings
 
 from providers.extractive import ExtractiveModel
+from providers.reranker import Reranker
 from providers.types import LOCAL, ChatModel, Embedder
 
 
@@ -65,4 +66,17 @@ def _make_embedder(provider: str, model: str, shortened_to: int, key: str) -> Em
         api_key=key,
         socket=str(settings.EMBEDDING_SOCKET) if is_local else "",
         shortened_to=shortened_to,
+    )
+
+
+@cache
+def get_reranker() -> Reranker | None:
+    """None where none is configured."""
+    if not settings.RERANK_BASE_URL:
+        return None
+    return Reranker(
+        base_url=settings.RERANK_BASE_URL,
+        model=settings.RERANK_MODEL,
+        api_key=settings.RERANK_API_KEY,
+        timeout=settings.RERANK_TIMEOUT,
     )

@@ -23,7 +23,7 @@ from chat.types import AnswerCompleted, Event, Question
 from core.redis import sync_redis
 from knowledge import ingestion, services
 from knowledge.models import Document
-from providers.registry import get_chat_model
+from providers.registry import get_chat_model, get_reranker
 from tests.upstream import MODEL, Upstream
 
 # A machine that is busy is no failure; and what continuous integration runs is the same each time.
@@ -85,6 +85,7 @@ def upstream(upstream_server: Upstream, settings: Settings) -> Generator[Upstrea
 def fresh_providers() -> Generator[None, None, None]:
     yield
     get_chat_model.cache_clear()
+    get_reranker.cache_clear()
 
 
 @dataclass(frozen=True)

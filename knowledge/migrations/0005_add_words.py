@@ -21,7 +21,9 @@ class Migration(migrations.Migration):
                 ('chunks', models.PositiveIntegerField(default=0)),
                 ('mean_length', models.FloatField(default=0, help_text='Of a chunk, in words.')),
                 ('languages', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=8), default=list, size=None)),
-                ('counted_chunks', models.PositiveIntegerField(default=0, help_text='When common words were last counted.')),
+                ('counted_chunks', models.PositiveIntegerField(default=0, help_text='When it was last counted.')),
+                ('counted_version', models.BigIntegerField(default=-1, help_text="The project's corpus_version then.")),
+                ('counted_at', models.DateTimeField(null=True)),
             ],
         ),
         migrations.AddField(

@@ -39,7 +39,9 @@ class Lexicon(models.Model):
     chunks = models.PositiveIntegerField(default=0)
     mean_length = models.FloatField(default=0, help_text="Of a chunk, in words.")
     languages = ArrayField(models.CharField(max_length=8), default=list)
-    counted_chunks = models.PositiveIntegerField(default=0, help_text="When common words were last counted.")
+    counted_chunks = models.PositiveIntegerField(default=0, help_text="When it was last counted.")
+    counted_version = models.BigIntegerField(default=-1, help_text="The project's corpus_version then.")
+    counted_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.chunks} chunks in {', '.join(self.languages)}"

@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from core.database import release
 from core.errors import ProviderError, ProviderRefused
-from knowledge.models import Chunk, EmbeddingSpace
 from knowledge import retrieval
+from knowledge.models import Chunk, EmbeddingSpace
 from knowledge.spaces import PREPROCESSING, find_space, get_or_create_space, text_to_embed
 from providers.registry import get_embedder
 from tests.caching.conftest import forget_embedder
