@@ -221,10 +221,13 @@ def _by_ts_rank(project: Project, config: str, text: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT name FROM knowledge_chunk chunk JOIN knowledge_document document ON document.id = chunk.document_id,
-                 to_tsvector(%(config)s::regconfig, chunk.text) vector,
-                 replace(plainto_tsquery(%(config)s::regconfig, %(text)s)::text, '&', '|')::tsquery query
-            WHERE document.project_id = %(project)s AND vector @@ query
+            SELECT name FROM (
+                SELECT document.name, to_tsvector(%(config)s::regconfig, chunk.text) AS vector,
+                       replace(plainto_tsquery(%(config)s::regconfig, %(text)s)::text, '&', '|')::tsquery AS query
+                FROM knowledge_chunk chunk JOIN knowledge_document document ON document.id = chunk.document_id
+                WHERE document.project_id = %(project)s
+            ) found
+            WHERE vector @@ query
             ORDER BY ts_rank(vector, query, 1) DESC LIMIT %(depth)s
             """,
             {"config": config, "text": text, "project": project.id, "depth": DEPTH},

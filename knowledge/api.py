@@ -208,7 +208,8 @@ class Strict(serializers.Serializer[None]):
     def to_internal_value(self, data: Any) -> Any:  # Any: REST framework's signature
         if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
             known = ", ".join(self.fields)
-            raise serializers.ValidationError(f"There is no field '{unknown[0]}' here; known are {known}.")
+            told = f"There is no field '{unknown[0]}' here; known are {known}."
+            raise serializers.ValidationError({"non_field_errors": [told]})
         return super().to_internal_value(data)
 
 

@@ -77,7 +77,6 @@ def assemble(ranked: Sequence[Ranked], limit: int) -> Assembly:
         if touching:
             touching[0].append(row)
             touching[0].sort(key=lambda member: member.position)
-            dropped[row.chunk_id] = MERGED
             if len(touching) > 1 and _fit(touching[0], touching[1]):  # it was all that stood between them
                 touching[0].extend(touching[1])
                 touching[0].sort(key=lambda member: member.position)
@@ -86,11 +85,11 @@ def assemble(ranked: Sequence[Ranked], limit: int) -> Assembly:
             groups.append([row])
         else:
             break
-    shown = {row.chunk_id for group in groups for row in group}
-    for row in kept:
-        if row.chunk_id not in shown:
-            dropped[row.chunk_id] = SURPLUS.format(limit)
-    return Assembly(passages=[passage_of(group) for group in groups], dropped=dropped)
+    passages = [passage_of(group) for group in groups]
+    joined = {row.chunk_id for group in groups for row in group}
+    dropped |= {row.chunk_id: SURPLUS.format(limit) for row in kept if row.chunk_id not in joined}
+    dropped |= dict.fromkeys(joined - {passage.chunk_id for passage in passages}, MERGED)
+    return Assembly(passages=passages, dropped=dropped)
 
 
 def passage_of(group: Sequence[Ranked]) -> Passage:

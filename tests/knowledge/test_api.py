@@ -126,7 +126,7 @@ def test_a_search_returns_the_nearest_passages(cast: Cast, program: APIClient) -
     response = program.post(SEARCH, {"query": "In how many days can goods be returned?", "limit": 1}, format="json")
     assert response.status_code == 200
     (passage,) = response.json()
-    assert set(passage) == {"chunk_id", "document_id", "document", "locator", "text", "similarity"}
+    assert set(passage) == {"chunk_id", "document_id", "document", "locator", "text", "similarity", "chunk_ids"}
     assert (passage["document_id"], passage["document"]) == (str(document.id), "handbook.md")
     assert "30 days" in passage["text"]
     assert passage["similarity"] > 0.3
@@ -252,3 +252,30 @@ def test_without_a_valid_key_nothing_is_said(cast: Cast, program: APIClient, cre
 @pytest.mark.parametrize("identity", ["x", "1", "00000000", "../etc", "%00"])
 def test_what_is_not_an_id_is_not_found(program: APIClient, identity: str) -> None:
     assert program.get(f"{DOCUMENTS}{identity}/").status_code == 404
+
+
+def test_a_search_may_be_filtered(cast: Cast, program: APIClient) -> None:
+    add_document(cast.project, "Goods may be returned.", "a.md")
+    add_document(cast.project, "Goods may be returned in a shop.", "b.txt")
+    for filters, names in [({"kinds": [".MD"]}, {"a.md"}), ({"tags": ["x"]}, set()), ({}, {"a.md", "b.txt"})]:
+        found = program.post(SEARCH, {"query": "returned goods", "filters": filters}, format="json")
+        assert found.status_code == 200, found.json()
+        assert {passage["document"] for passage in found.json()} == names
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({"filters": {"tag": ["x"]}}, "'tag'"),
+        ({"filter": {}}, "'filter'"),
+        ({"filters": {"since": "soon"}}, "since"),
+        ({"filters": {"documents": ["x"]}}, "documents"),
+        ({"filters": []}, "filters"),
+    ],
+)
+def test_a_filter_that_nobody_knows_is_refused_by_its_name(
+    cast: Cast, program: APIClient, body: dict[str, object], word: str
+) -> None:
+    response = program.post(SEARCH, {"query": "goods", **body}, format="json")
+    assert response.status_code == 400
+    assert word in response.json()["error"]["message"]
