@@ -243,8 +243,9 @@ def test_a_program_is_told_of_every_file(cast: Cast) -> None:
         response = program.post(DOCUMENTS, {"file": SimpleUploadedFile("book.zip", archive)})
         assert response.status_code == status
         assert [document["name"] for document in response.json()["documents"]] == ["book.zip/a.md"]
-        refused = {refused["name"]: refused["error"]["code"] for refused in response.json()["refused"]}
-        assert refused == {"b.md": "empty", "c.exe": "unsupported_file"}
+        refused = {refused["name"]: refused["error"] for refused in response.json()["refused"]}
+        assert "empty" in refused["b.md"]["message"]
+        assert refused["c.exe"]["code"] == "unsupported_file"
     response = program.post(DOCUMENTS, {"file": SimpleUploadedFile("book.zip", b"no archive")})
     assert (response.status_code, response.json()["error"]["code"]) == (422, "unreadable_file")
 

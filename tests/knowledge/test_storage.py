@@ -133,8 +133,12 @@ def test_a_delete_goes_through_though_the_storage_is_away(
     assert not Document.objects.exists()
 
 
-async def test_health_names_the_storage(transactional_db: None, bucket: object, request: pytest.FixtureRequest) -> None:
-    assert (await AsyncClient().get("/health/ready")).json()["parts"]["storage"] == "ok"
+async def test_health_names_the_storage(transactional_db: None, bucket: object) -> None:
+    for _ in range(10):  # the first look makes the client, which a busy machine may not do in time
+        parts = (await AsyncClient().get("/health/ready")).json()["parts"]
+        if parts["storage"] == "ok":
+            return
+    pytest.fail(f"{parts}")
 
 
 async def test_health_says_that_the_storage_is_away(transactional_db: None, away: None) -> None:
