@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import AllValuesFieldListFilter
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import QuerySet
+from django.db.models import CharField, F, Func, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -18,6 +22,8 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 from accounts.models import Project, User
 from core.errors import PolyAIError
 from knowledge import archives, services
+from knowledge.bulk import Change, carry_out
+from knowledge.listing import FACETS
 from knowledge.models import Chunk, Document
 from knowledge.parsers import PARSERS
 from knowledge.space_admin import EmbeddingSpaceAdmin as EmbeddingSpaceAdmin
@@ -68,23 +74,42 @@ class ChunkInline(ReadOnly, TabularInline):
         return False
 
 
+class TagFilter(admin.SimpleListFilter):
+    title = "tag"
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        tag = Func(F("tags"), function="unnest", output_field=CharField())
+        tags = Document.objects.order_by().annotate(tag=tag).values_list("tag", flat=True).distinct()
+        return [(name, name) for name in sorted(tags)[:FACETS]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> QuerySet[Document]:
+        return queryset.filter(tags__contains=[self.value()]) if self.value() else queryset
+
+
 @admin.register(Document)
 class DocumentAdmin(ModelAdmin):
-    list_display = ("name", "project", "shown_state", "progress", "size", "uploaded_by", "created_at")
-    list_filter = ("state", "project")
+    list_display = ("name", "project", "shown_state", "reason", "progress", "size", "uploaded_by", "created_at")
+    list_filter = ("state", "project", ("kind", AllValuesFieldListFilter), TagFilter)
+    list_select_related = ("project", "uploaded_by")
     search_fields = ("name", "error")
     fields = (
         ("name", "project"),
         ("shown_state", "progress"),
-        "error",
+        ("error", "error_code"),
+        "notes",
+        ("kind", "language"),
+        ("tags", "metadata"),
         ("size", "uploaded_by"),
         ("version", "live_version"),
         ("created_at", "updated_at"),
+        "source_url",
         "content_hash",
     )
     readonly_fields = (*[f for row in fields for f in (row if isinstance(row, tuple) else (row,))],)
     inlines = (ChunkInline,)
-    actions = ("retry_selected",)
+    actions = ("retry_selected", "cancel_selected")
+    actions_detail = ("open_document", "open_playground")
     list_per_page = 50
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -98,6 +123,10 @@ class DocumentAdmin(ModelAdmin):
     def shown_state(self, document: Document) -> str:
         return document.get_state_display()
 
+    @display(description="Reason", ordering="error_code")
+    def reason(self, document: Document) -> str:
+        return Truncator(document.error or document.notes).chars(120)
+
     @display(description="Chunks")
     def progress(self, document: Document) -> str:
         return f"{document.chunks_embedded} of {document.chunks_total}"
@@ -107,9 +136,27 @@ class DocumentAdmin(ModelAdmin):
 
     @action(description="Try again", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        for document in queryset:
-            services.retry(document)
-        self.message_user(request, f"{queryset.count()} queued again.")
+        self.message_user(request, carry_out(Change(action="retry"), list(queryset)).message)
+
+    @action(description="Cancel", permissions=["retry"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        self.message_user(request, carry_out(Change(action="cancel"), list(queryset)).message)
+
+    @action(description="Read it", url_path="read")
+    def open_document(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._lead(object_id, "document")
+
+    @action(description="Search playground", url_path="playground")
+    def open_playground(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._lead(object_id, "playground")
+
+    def _lead(self, object_id: str, name: str) -> HttpResponse:
+        """To a page outside of the admin, which has access rules of its own."""
+        document = get_object_or_404(Document.objects.select_related("project"), id=object_id)
+        slug = document.project.slug
+        if name == "document":
+            return redirect(name, slug=slug, document_id=document.id)
+        return redirect(f"{reverse(name, args=[slug])}?{urlencode({'document': document.name})}")
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -159,15 +206,14 @@ class DocumentAdmin(ModelAdmin):
         services.delete(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        for document in queryset:
-            services.delete(document)
+        services.delete_many(list(queryset))
 
 
 @admin.register(Chunk)
 class ChunkAdmin(ReadOnly, ModelAdmin):
-    list_display = ("document", "position", "locator", "beginning")
-    search_fields = ("text", "document__name")
-    list_filter = ("document__project",)
+    list_display = ("document", "position", "version", "locator", "beginning")
+    search_fields = ("id", "text", "document__name")
+    list_filter = ("document__project", "document__kind")
     list_select_related = ("document",)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:

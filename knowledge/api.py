@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -105,7 +105,7 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
     """A project's documents. Uploading the same name again replaces its content."""
 
     serializer_class = DocumentBody
-    parser_classes = [JSONParser, MultiPartParser, FormParser]
+    parser_classes = [MultiPartParser, FormParser]
     queryset = Document.objects.none()  # for the schema
     lookup_field = "id"
 
@@ -117,6 +117,10 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         asked = self.request.query_params.dict()
         renamed = {**asked, "q": asked.get("search", ""), "sort": asked.get("ordering", "")}
         return list_matching(actor, project.id, listing_of(renamed))
+
+    def get_parsers(self) -> list[BaseParser]:
+        """Files come as a form, what is said of a document as JSON."""
+        return [JSONParser()] if self.request and self.request.method == "PATCH" else super().get_parsers()
 
     @extend_schema(parameters=LIST_PARAMETERS)
     def list(self, request: Request, *args: object, **kwargs: object) -> Response:
@@ -177,7 +181,7 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         return self._body(document)
 
     @extend_schema(request=BulkRequest, responses={200: BulkBody, "4XX": ErrorBody})
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], parser_classes=[JSONParser])
     def bulk(self, request: Request, slug: str) -> Response:
         """Retry, cancel, delete or tag up to 1,000 documents of a project at once."""
         actor = actor_of(request)

@@ -55,7 +55,7 @@ class PlaygroundForm(forms.Form):
 def playground(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     project = get_project(actor, slug, Role.EDITOR)
-    form = PlaygroundForm(request.GET if "q" in request.GET else None, initial={"limit": 5})
+    form = PlaygroundForm(request.GET if "q" in request.GET else None, initial={"limit": 5, **request.GET.dict()})
     trial = _try(actor, project, form.cleaned_data) if form.is_bound and form.is_valid() else None
     context = {
         "project": project,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from knowledge import document_views, playground_views, policy_views, views
+from knowledge import document_views, playground_views, policy_views, source_views, views
 
 ROOM = "projects/<slug:slug>/documents/"
 DOCUMENT = f"{ROOM}<uuid:document_id>/"
@@ -18,5 +18,6 @@ urlpatterns = [
     path(f"{DOCUMENT}describe/", document_views.describe, name="describe-document"),
     path(f"{DOCUMENT}original/", document_views.original, name="original"),
     path(f"{DOCUMENT}pages/<int:number>.png", document_views.page, name="document-page"),
+    path("projects/<slug:slug>/sources/", source_views.sources, name="sources"),
     path("projects/<slug:slug>/search/", playground_views.playground, name="playground"),
 ]

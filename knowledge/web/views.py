@@ -35,14 +35,14 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
     form = SourceForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Give the address of a page, and whole numbers.")
-        return redirect("documents", slug=slug)
+        return redirect("sources", slug=slug)
     asked = {name: value for name, value in form.cleaned_data.items() if value not in (None, "")}
     try:
         source = services.add_source(project=project, user=request.user, **asked)
         messages.info(request, f"{source.url} is being fetched.")
     except PolyAIError as error:
         messages.error(request, error.message)
-    return redirect("documents", slug=slug)
+    return redirect("sources", slug=slug)
 
 
 @require_POST
@@ -51,7 +51,7 @@ def refresh(request: HttpRequest, slug: str, source_id: UUID) -> HttpResponse:
     source = _source(request, slug, source_id)
     services.refresh(source)
     messages.info(request, f"{source.url} is being fetched again.")
-    return redirect("documents", slug=slug)
+    return redirect("sources", slug=slug)
 
 
 @require_POST
@@ -60,7 +60,7 @@ def remove(request: HttpRequest, slug: str, source_id: UUID) -> HttpResponse:
     source = _source(request, slug, source_id)
     services.remove(source)
     messages.info(request, f"{source.url} was removed with its documents.")
-    return redirect("documents", slug=slug)
+    return redirect("sources", slug=slug)
 
 
 def _source(request: HttpRequest, slug: str, source_id: UUID) -> WebSource:

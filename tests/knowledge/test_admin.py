@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import User
+from knowledge import services
 from knowledge.models import Chunk, Document
 from tests.conftest import PASSWORD, Cast, add_document, browser_of
 from tests.knowledge.conftest import found
@@ -144,3 +145,29 @@ def test_chunks_are_searched_and_never_written(cast: Cast, curator: Client) -> N
     assert curator.get(f"{base}add/").status_code == 403
     chunk.refresh_from_db()
     assert chunk.text == "The office is in Bergen."
+
+
+def test_documents_are_filtered_by_kind_and_tag_and_show_why_they_failed(cast: Cast, curator: Client) -> None:
+    services.set_tags([add_document(cast.project)], add=["Legal"])
+    add_document(cast.project, b"broken\x00", "broken.txt")
+    assert "NUL bytes" in curator.get(ADMIN).content.decode()
+    for query in ({"kind": "md"}, {"tag": "Legal"}):
+        page = curator.get(ADMIN, query).content.decode()
+        assert "handbook.md" in page
+        assert "broken.txt" not in page
+
+
+def test_many_documents_are_tried_again_or_cancelled(cast: Cast, curator: Client) -> None:
+    ids = [add_document(cast.project, b"broken\x00", f"{n}.md").id for n in range(2)]
+    for action, state in (("retry_selected", "queued"), ("cancel_selected", "cancelled")):
+        page = curator.post(ADMIN, {"action": action, "_selected_action": ids}, follow=True).content.decode()
+        assert f"2 documents {'queued again' if state == 'queued' else 'cancelled'}." in page
+        assert set(Document.objects.values_list("state", flat=True)) == {state}
+
+
+def test_a_document_leads_to_its_page_and_to_the_playground(cast: Cast, curator: Client) -> None:
+    document = add_document(cast.project)
+    page = curator.get(f"{ADMIN}{document.id}/change/").content.decode()
+    assert "Search playground" in page
+    response = curator.get(f"{ADMIN}{document.id}/playground/")
+    assert response.headers["Location"] == "/projects/support/search/?document=handbook.md"

@@ -49,10 +49,7 @@ def test_an_upload_is_created_and_described(cast: Cast, program: APIClient) -> N
     response = send(program)
     document = Document.objects.get()
     assert response.status_code == 201
-    assert set(response.json()) == {
-        *("id", "name", "size", "state", "error", "chunks_total", "chunks_embedded", "created_at", "updated_at"),
-        "same_as",
-    }
+    assert {"id", "name", "kind", "size", "state", "error", "tags", "metadata", "same_as"} <= set(response.json())
     assert (response.json()["id"], response.json()["state"]) == (str(document.id), "queued")
     assert response.json()["same_as"] == []
     assert send(program, "copy.md").json()["same_as"] == ["handbook.md"]
@@ -279,3 +276,54 @@ def test_a_filter_that_nobody_knows_is_refused_by_its_name(
     response = program.post(SEARCH, {"query": "goods", **body}, format="json")
     assert response.status_code == 400
     assert word in response.json()["error"]["message"]
+
+
+def test_documents_are_listed_by_state_kind_tag_and_words(cast: Cast, program: APIClient) -> None:
+    add_document(cast.project)
+    add_document(cast.project, b"broken\x00", "broken.md")
+    plain = add_document(cast.project, "Text.", "plain.txt")
+    program.patch(f"{DOCUMENTS}{plain.id}/", {"tags": ["Legal"], "metadata": {"year": 2026}}, format="json")
+
+    def listed(query: str) -> list[str]:
+        return [document["name"] for document in program.get(f"{DOCUMENTS}?{query}").json()["results"]]
+
+    assert listed("state=failed") == listed("search=NUL") == ["broken.md"]
+    assert listed("kind=txt") == listed("tag=Legal") == ["plain.txt"]
+    assert listed("ordering=name") == ["broken.md", "handbook.md", "plain.txt"]
+    assert listed("state=unfinished") == []
+
+
+def test_a_document_is_described_retried_and_cancelled(cast: Cast, program: APIClient) -> None:
+    document = add_document(cast.project, b"broken\x00", "broken.md")
+    address = f"{DOCUMENTS}{document.id}/"
+    body = program.patch(address, {"tags": [" Legal ", "Legal"], "metadata": {"year": 2026}}, format="json").json()
+    assert (body["tags"], body["metadata"]) == (["Legal"], {"year": 2026})
+    assert program.patch(address, {"tags": []}, format="json").json()["metadata"] == {"year": 2026}
+    assert program.patch(address, {"metadata": {"a": [1]}}, format="json").status_code == 400
+    assert program.post(f"{address}retry/").json()["state"] == "queued"
+    assert program.post(f"{address}cancel/").json()["state"] == "cancelled"
+
+
+def test_many_documents_are_changed_by_one_request(cast: Cast, program: APIClient) -> None:
+    documents = [add_document(cast.project, f"Text {n}.", f"{n}.md") for n in range(2)]
+    secret = add_document(cast.foreign, "The secret is 42.", "secret.md")
+    ids = [str(document.id) for document in [*documents, secret]]
+    body = program.post(f"{DOCUMENTS}bulk/", {"action": "add-tags", "documents": ids, "tags": ["a"]}, format="json")
+    assert body.json() == {"count": 2, "message": "2 documents tagged a."}
+    assert program.post(f"{DOCUMENTS}bulk/", {"action": "delete", "documents": ids}, format="json").json()["count"] == 2
+    assert list(Document.objects.all()) == [secret]
+    assert program.post(f"{DOCUMENTS}bulk/", {"action": "burn", "documents": ids}, format="json").status_code == 400
+
+
+def test_a_viewers_key_changes_nothing(cast: Cast) -> None:
+    document = add_document(cast.project)
+    viewer = program_of(cast.bob, cast.project)
+    address = f"{DOCUMENTS}{document.id}/"
+    asked = [
+        viewer.patch(address, {"tags": ["a"]}, format="json"),
+        viewer.post(f"{address}retry/"),
+        viewer.post(f"{address}cancel/"),
+        viewer.post(f"{DOCUMENTS}bulk/", {"action": "delete", "documents": [str(document.id)]}, format="json"),
+    ]
+    assert {response.status_code for response in asked} == {403}
+    assert Document.objects.get().state == "ready"
