@@ -151,7 +151,7 @@ function draw() {
   const refused = counts.refused ? `${counts.refused.toLocaleString("en")} refused` : "";
   if (isBusy) {
     $("-title").textContent = `Uploading ${Math.min(counts.sent + 1, counts.files).toLocaleString("en")} of ${counts.files.toLocaleString("en")}`;
-    $("-detail").textContent = [`${megabytes(loaded)} of ${megabytes(counts.bytes)}`, refused].filter(Boolean).join(", ");
+    $("-detail").textContent = [`${amount(loaded)} of ${amount(counts.bytes)}`, refused].filter(Boolean).join(", ");
   } else {
     const taken = counts.files - counts.refused;
     $("-title").textContent = `${taken.toLocaleString("en")} file${taken === 1 ? "" : "s"} uploaded`;
@@ -160,8 +160,9 @@ function draw() {
   }
 }
 
-function megabytes(bytes) {
-  return `${(Math.max(0, bytes) / 1024 / 1024).toFixed(bytes < 1024 * 1024 * 10 ? 1 : 0)} MB`;
+function amount(bytes) {
+  if (bytes < 1024 * 1024) return `${Math.max(0, Math.round(bytes / 1024))} KB`;
+  return `${(bytes / 1024 / 1024).toFixed(bytes < 1024 * 1024 * 10 ? 1 : 0)} MB`;
 }
 
 function stop() {
