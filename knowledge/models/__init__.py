@@ -18,8 +18,8 @@ __all__ = [
     "EmbeddingSpace",
     "KnowledgePolicy",
     "Lexicon",
+    "SyncedFile",
     "WebPage",
     "WebSource",
-    "SyncedFile",
     "original_path",
 ]
