@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup, Tag, UnusualUsageWarning
 from bs4.dammit import EncodingDetector
 from markdownify import MarkdownConverter
 
+from core.errors import TooLargeToRead
 from knowledge.parsers.limits import DEFAULT, Limits
 from knowledge.parsers.tables import to_table
 from knowledge.parsers.text import BOMS, decode, find_wide
@@ -16,6 +17,7 @@ from knowledge.types import Part, Reading
 
 _SILENT = ["script", "style", "noscript", "template", "svg", "iframe", "object", "head"]
 _SPAN = 100  # cells that one cell may stretch over; a page can ask for 65,534
+DEEPEST = 250  # elements inside each other
 LONG = 1_500  # characters of a cell: a table with one of these sets a page, it is no table of facts
 
 
@@ -37,6 +39,7 @@ def to_markdown(html: bytes | str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusualUsageWarning)  # XHTML, or a page that is one file's name
         page = BeautifulSoup(html, "lxml")
+    _check_depth(page)
     title = page.title.get_text(strip=True) if page.title else ""
     for element in page(_SILENT):
         element.decompose()
@@ -46,6 +49,16 @@ def to_markdown(html: bytes | str) -> str:
     text: str = _Converter().convert_soup(page)
     text = text.replace("\x00", "").strip()
     return f"# {title}\n\n{text}" if title and not page.find("h1") and text else text
+
+
+def _check_depth(page: BeautifulSoup) -> None:
+    """Raises TooLargeToRead, before anything that takes the square of the depth."""
+    open_tags: list[tuple[Tag, int]] = [(page, 0)]
+    while open_tags:
+        tag, depth = open_tags.pop()
+        if depth > DEEPEST:
+            raise TooLargeToRead("The file is nested too deeply to be read. Simplify it.")
+        open_tags += [(child, depth + 1) for child in tag.children if isinstance(child, Tag)]
 
 
 def _unfold(table: Tag) -> None:

@@ -80,13 +80,13 @@ class Package:
             )
         return parse_xml(self._archive.read(entry))
 
-    def each(self, name: str, tag: str) -> Iterator[Element]:
-        """The elements of a tag in a part too large for a tree, one after another; each is gone with the next."""
+    def each(self, name: str, *tags: str) -> Iterator[Element]:
+        """The elements of these tags in a part too large for a tree, one after another; each is gone with the next."""
         entry = self._entries.get(name.lower())
         if entry is None or not entry.file_size:
             return
         with self._archive.open(entry) as file:
-            for _, element in _events(file, tag):
+            for _, element in _events(file, tags):
                 yield element
                 element.clear()
                 while element.getprevious() is not None:
@@ -125,9 +125,9 @@ def parse_xml(content: bytes) -> Element:
     return root
 
 
-def _events(file: Any, tag: str) -> Iterator[tuple[str, Element]]:  # Any: an open part, as lxml takes it
+def _events(file: Any, tags: tuple[str, ...]) -> Iterator[tuple[str, Element]]:  # Any: an open part, as lxml takes it
     try:
-        for event in etree.iterparse(file, events=("end",), tag=tag, **_OPTIONS):
+        for event in etree.iterparse(file, events=("end",), tag=tags, **_OPTIONS):
             _refuse_entities(event[1])
             yield event
     except etree.XMLSyntaxError as error:
@@ -142,6 +142,8 @@ def _refuse_entities(element: Element) -> None:
 
 def _named(error: Exception) -> DamagedFile | TooLargeToRead:
     text = str(error).lower()
+    if "memory" in text or "allocation" in text:
+        return TooLargeToRead("The file takes too much memory to be read. Split it.")
     if "depth" in text:
         return TooLargeToRead("The file is nested too deeply to be read. Simplify it.")
     if "amplification" in text or "entity reference loop" in text:

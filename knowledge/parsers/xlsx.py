@@ -56,17 +56,18 @@ class _Book:
 
     def part(self, title: str, name: str) -> Part:
         cells: Cells = {}
-        for row in self._package.each(name, "{*}row"):
-            self._read_row(row, cells)
-        for merged in self._package.each(name, "{*}mergeCell"):
-            _spread(merged.get("ref", ""), cells)
+        for element in self._package.each(name, "{*}row", "{*}mergeCell"):
+            if name_of(element) == "row":
+                self._read_row(element, cells)
+            else:
+                _spread(element.get("ref", ""), cells)
         blocks = [f"# {title}", *_tables(cells), *self._beside(name)]
         text = "\n\n".join(blocks) if len(blocks) > 1 else ""
         return Part(text=text, label=f"Sheet {title}", is_markdown=True)
 
     def _read_row(self, row: Element, cells: Cells) -> None:
         number = row.get("r", "")
-        y = int(number) if number.isdecimal() and len(number) < 9 else max(cells, default=0) + 1
+        y = int(number) if number.isdecimal() and len(number) < 9 else next(reversed(cells), 0) + 1
         x = 0
         for cell in row:
             if name_of(cell) != "c":
