@@ -22,7 +22,7 @@ import httpx2
 import psutil
 
 from bench.figures import row
-from bench.ingestion import _text
+from bench.ingestion import text_of
 from bench.stage import on_stage
 from tests.knowledge.files import make_docx, make_pdf
 from tests.product import Product
@@ -64,7 +64,7 @@ def make(number: int) -> Sent:
         }[kind]
         return Sent(name=f"{number:04}-{kind}.{content[0]}", content=content[1], reason=BAD[kind])
     kind = GOOD[number % len(GOOD)]
-    text = _text(number)
+    text = text_of(number).decode()
     if kind == "book":
         pages = range(0, 900 * chance.randrange(2, 12), 900)
         return Sent(name=f"{number:04}-book.pdf", content=make_pdf(*(text[at : at + 900] for at in pages)))

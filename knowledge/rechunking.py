@@ -46,9 +46,9 @@ def rechunk(project: Project) -> int:
             chunks_total=0,
             chunks_embedded=0,
         )
-        for document_id in ids:
-            transaction.on_commit(partial(queue.send, document_id))
-            transaction.on_commit(partial(announce, project.id, document_id))
+        for document in Document.objects.filter(id__in=ids):
+            transaction.on_commit(partial(queue.send, document))
+            transaction.on_commit(partial(announce, project.id, document.id))
     return len(ids)
 
 

@@ -16,7 +16,7 @@ from core.database import release
 from knowledge import partitions, services
 from knowledge.indexes import change_precision, list_unindexed
 from knowledge.models import Chunk, ChunkEmbedding, Document, EmbeddingSpace
-from knowledge.retrieval import retrieve
+from knowledge.retrieval import search
 from knowledge.spaces import get_or_create_space
 from knowledge.tables import own_table, space_table
 from providers.registry import get_embedder
@@ -116,7 +116,7 @@ def test_what_comes_and_goes_while_a_project_is_promoted_is_not_lost(
     assert set(ChunkEmbedding.objects.values_list("chunk_id", flat=True)) == set(
         Chunk.objects.values_list("id", flat=True)
     )
-    passages = retrieve(OPERATOR, cast.project.id, get_embedder(), vector_of("changed"), 1)
+    passages = search(OPERATOR, cast.project.id, get_embedder(), "?", vector_of("changed"), limit=1)
     assert passages[0].similarity == pytest.approx(1, abs=1e-3)
 
 
@@ -138,7 +138,7 @@ def test_searches_and_writes_go_on_while_a_project_is_promoted(cast: Cast) -> No
             release()
 
     def search(_: int) -> None:
-        assert len(retrieve(OPERATOR, cast.project.id, get_embedder(), vector_of("x"), 5)) == 5
+        assert len(search(OPERATOR, cast.project.id, get_embedder(), "?", vector_of("x"), limit=5)) == 5
 
     def write(number: int) -> None:
         document = fill(cast.project, 3, f"{number}.md")
@@ -262,7 +262,7 @@ def test_vectors_too_long_for_a_full_index_are_indexed_by_half_or_searched_one_b
     partitions.repair()
     assert len(indexes()) == count
     vector = vector_of("x", dimensions)
-    assert len(retrieve(OPERATOR, cast.project.id, get_embedder(), vector, 10)) == 10
+    assert len(search(OPERATOR, cast.project.id, get_embedder(), "?", vector, limit=10)) == 10
     assert rows(own(cast.project)) == 60
 
 

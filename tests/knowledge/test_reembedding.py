@@ -136,16 +136,15 @@ def test_a_document_published_while_the_space_is_switched_is_in_the_new_one(
     build()
     switch(old())
     document, _ = upload(project, "Came in the middle.", "middle.md")
-    embed = ingestion._embed
+    store = ingestion._store
 
-    def switched(*arguments: object) -> bool:
-        result = embed(*arguments)  # type: ignore[arg-type]  # passed on
+    def switched(*arguments: object) -> None:
+        store(*arguments)  # type: ignore[arg-type]  # passed on
         if find_active() == old():
             switch(new())
-        return result
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ingestion, "_embed", switched)
+        patched.setattr(ingestion, "_store", switched)
         ingestion.ingest(document.id)
     document.refresh_from_db()
     assert document.state == "ready"
