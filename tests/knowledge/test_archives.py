@@ -171,7 +171,11 @@ def test_a_list_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None
         contents(archive)
 
 
-@pytest.mark.parametrize("archive", [b"", b"PK", b"no archive at all", pack(("a.md", b"a"))[:-30]])
+@pytest.mark.parametrize(
+    "archive",
+    [b"", b"PK", b"no archive at all", pack(("a.md", b"a"))[:-30]],
+    ids=["empty", "two letters", "words", "cut off"],
+)
 def test_what_is_no_archive_is_told(archive: bytes) -> None:
     with pytest.raises(UnreadableFile, match="damaged"):
         contents(archive)

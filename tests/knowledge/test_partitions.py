@@ -137,7 +137,7 @@ def test_searches_and_writes_go_on_while_a_project_is_promoted(cast: Cast) -> No
         finally:
             release()
 
-    def search(_: int) -> None:
+    def look(_: int) -> None:
         assert len(search(OPERATOR, cast.project.id, get_embedder(), "?", vector_of("x"), limit=5)) == 5
 
     def write(number: int) -> None:
@@ -145,7 +145,7 @@ def test_searches_and_writes_go_on_while_a_project_is_promoted(cast: Cast) -> No
         if number % 2:
             services.delete(document)
 
-    threads = [threading.Thread(target=work, args=(step,)) for step in (search, write)]
+    threads = [threading.Thread(target=work, args=(step,)) for step in (look, write)]
     for thread in threads:
         thread.start()
     for project in (cast.project, cast.foreign):

@@ -176,11 +176,16 @@ def test_a_process_that_crashes_on_a_file_makes_it_a_damaged_one() -> None:
     read_bytes("a.md", b"text")
     child = parser()
     child.suspend()
-    crash = threading.Timer(0.2, lambda: os.kill(child.pid, signal.SIGSEGV) or child.resume())
-    crash.start()
+
+    def crash() -> None:
+        os.kill(child.pid, signal.SIGSEGV)
+        child.resume()
+
+    timer = threading.Timer(0.2, crash)
+    timer.start()
     with pytest.raises(DamagedFile, match="broke the program that reads it"):
         read_bytes("a.csv", SLOW)
-    crash.join()
+    timer.join()
 
 
 def test_threads_take_turns() -> None:

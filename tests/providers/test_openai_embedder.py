@@ -195,6 +195,7 @@ def test_each_refusal_of_an_embedder_is_one_of_our_errors(
         (format_datetime(LATER, usegmt=True), 3000, 3600),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0, 0),
     ],
+    ids=["seconds", "at once", "a date", "a date gone by"],
 )
 def test_when_an_embedder_wants_to_be_asked_again_is_passed_on(
     endpoint: Endpoint,

@@ -227,7 +227,9 @@ def test_a_compressed_page_is_unpacked(site: Site, encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "encoding"), [(b"no gzip", "gzip"), (gzip.compress(b"hello")[:-9], "gzip"), (b"x", "br")]
+    ("body", "encoding"),
+    [(b"no gzip", "gzip"), (gzip.compress(b"hello")[:-9], "gzip"), (b"x", "br")],
+    ids=["no gzip", "cut off", "unknown"],
 )
 def test_a_body_that_cannot_be_unpacked_is_told(site: Site, body: bytes, encoding: str) -> None:
     site.add("/", body, headers={"Content-Encoding": encoding})
