@@ -35,10 +35,10 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
 def _delimiter(text: str) -> str:
     """The one that cuts most of the first rows into the same number of cells, two at least."""
 
-    def agreement(delimiter: str) -> tuple[int, int]:
+    def agreement(delimiter: str) -> tuple[int, int, int]:
         rows = islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), _ROWS)
         widths = Counter(len(row) for row in rows if len(row) > 1)
         (width, count), *_ = widths.most_common(1) or [(0, 0)]
-        return count, width
+        return count, widths.total(), width
 
     return max(_DELIMITERS, key=agreement)

@@ -157,9 +157,9 @@ def chart_xml(title: str, series: str, points: dict[str, str]) -> str:
         return "".join(f'<c:pt idx="{i}"><c:v>{escape(v)}</c:v></c:pt>' for i, v in enumerate(values))
 
     return (
-        f"<c:chartSpace {_C} {_A}><c:chart><c:title><c:tx><c:rich><a:p><a:r><a:t>{title}</a:t></a:r></a:p></c:rich></c:tx>"
-        f"</c:title><c:plotArea><c:barChart><c:ser><c:tx><c:strRef><c:strCache>{cache([series])}</c:strCache></c:strRef>"
-        f"</c:tx><c:cat><c:strRef><c:strCache>{cache(list(points))}</c:strCache></c:strRef></c:cat>"
+        f"<c:chartSpace {_C} {_A}><c:chart><c:title><c:tx><c:rich>"
+        f"<a:p><a:r><a:t>{title}</a:t></a:r></a:p></c:rich></c:tx></c:title><c:plotArea><c:barChart><c:ser><c:tx><c:strRef>"
+        f"<c:strCache>{cache([series])}</c:strCache></c:strRef></c:tx><c:cat><c:strRef><c:strCache>{cache(list(points))}</c:strCache></c:strRef></c:cat>"
         f"<c:val><c:numRef><c:numCache>{cache(list(points.values()))}</c:numCache></c:numRef></c:val></c:ser>"
         "</c:barChart></c:plotArea></c:chart></c:chartSpace>"
     )
@@ -172,8 +172,8 @@ def make_pptx(shapes: str, *, notes: str = "", chart: str = "") -> bytes:
     body = '<p:nvSpPr><p:nvPr><p:ph type="body"/></p:nvPr></p:nvSpPr>'
     return make_zip(
         {
-            "ppt/presentation.xml": f'<p:presentation {_P} {_R}><p:sldIdLst><p:sldId id="1" r:id="slide_1"/></p:sldIdLst>'
-            "</p:presentation>",
+            "ppt/presentation.xml": f"<p:presentation {_P} {_R}><p:sldIdLst>"
+            '<p:sldId id="1" r:id="slide_1"/></p:sldIdLst></p:presentation>',
             "ppt/_rels/presentation.xml.rels": relations(slide_1="slides/s.xml"),
             "ppt/slides/s.xml": f"<p:sld {_P} {_A} {_R} {_C}><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>",
             "ppt/slides/_rels/s.xml.rels": relations(**links),
@@ -197,8 +197,8 @@ def make_xlsx(
     return make_zip(
         {
             "_rels/.rels": relations(officeDocument_1="xl/workbook.xml"),
-            "xl/workbook.xml": f'<workbook {_S} {_R}><sheets><sheet name="{name}" sheetId="1" r:id="worksheet_1"/></sheets>'
-            "</workbook>",
+            "xl/workbook.xml": f"<workbook {_S} {_R}><sheets>"
+            f'<sheet name="{name}" sheetId="1" r:id="worksheet_1"/></sheets></workbook>',
             "xl/_rels/workbook.xml.rels": relations(worksheet_1="worksheets/s.xml"),
             "xl/worksheets/s.xml": f"<worksheet {_S}><sheetData>{rows}</sheetData>{after}</worksheet>",
             "xl/sharedStrings.xml": f"<sst {_S}>{shared}</sst>",
@@ -218,7 +218,8 @@ def make_odf(body: str, *, styles: str = "") -> bytes:
     return make_zip(
         {
             "mimetype": "application/vnd.oasis.opendocument",
-            "content.xml": f"<office:document-content {names}><office:body>{body}</office:body></office:document-content>",
+            "content.xml": f"<office:document-content {names}><office:body>{body}</office:body>"
+            "</office:document-content>",
             "styles.xml": f"<office:document-styles {names}>{styles}</office:document-styles>",
         }
     )

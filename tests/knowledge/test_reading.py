@@ -178,7 +178,7 @@ def test_a_process_that_crashes_on_a_file_makes_it_a_damaged_one() -> None:
     child.suspend()
 
     def crash() -> None:
-        os.kill(child.pid, signal.SIGSEGV)
+        os.kill(child.pid, signal.SIGABRT)
         child.resume()
 
     timer = threading.Timer(0.2, crash)

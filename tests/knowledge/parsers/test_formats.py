@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from core.errors import EncryptedFile, TooLargeToRead, WrongKind
+from core.errors import EncryptedFile, NoText, TooLargeToRead, WrongKind
 from knowledge.parsers import parse
 from knowledge.parsers.limits import Limits
 from tests.knowledge.files import (
@@ -31,7 +33,8 @@ def test_a_slide_has_its_title_its_tables_its_charts_and_the_speakers_notes() ->
         return f"<a:tc>{shape_text(text).replace('p:txBody', 'a:txBody')}</a:tc>"
 
     shapes = (
-        f"{TITLE}{shape_text('Outlook')}</p:sp><p:grpSp><p:grpSp><p:sp>{shape_text('Deep in groups')}</p:sp></p:grpSp></p:grpSp>"
+        f"{TITLE}{shape_text('Outlook')}</p:sp><p:grpSp><p:grpSp><p:sp>"
+        f"{shape_text('Deep in groups')}</p:sp></p:grpSp></p:grpSp>"
         f"<p:graphicFrame><a:tbl><a:tr>{cell('Year')}{cell('Sum')}</a:tr><a:tr>{cell('2026')}{cell('7')}</a:tr></a:tbl>"
         '</p:graphicFrame><p:graphicFrame><c:chart r:id="chart_1"/></p:graphicFrame>'
     )
@@ -94,8 +97,8 @@ def test_more_pages_than_the_limit_are_refused(name: str, unit: str) -> None:
 
 
 def test_text_boxes_nested_tables_and_merged_cells_of_a_document_come_out() -> None:
-    box = "<w:p><w:r><w:pict><w:txbxContent><w:p><w:r><w:t>In the box</w:t></w:r></w:p></w:txbxContent></w:pict></w:r></w:p>"
     cell = "<w:p><w:r><w:t>{}</w:t></w:r></w:p>"
+    box = f"<w:p><w:r><w:pict><w:txbxContent>{cell.format('In the box')}</w:txbxContent></w:pict></w:r></w:p>"
     inner = f"<w:tbl><w:tr><w:tc>{cell.format('in')}</w:tc><w:tc>{cell.format('side')}</w:tc></w:tr></w:tbl>"
     wide = '<w:tcPr><w:gridSpan w:val="2"/></w:tcPr>'
     table = (
@@ -111,13 +114,14 @@ def test_text_boxes_nested_tables_and_merged_cells_of_a_document_come_out() -> N
 
 
 def test_an_opendocument_text_has_headings_lists_tables_notes_and_its_header() -> None:
-    note = "<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>Below</text:p></text:note-body></text:note>"
+    note = "<text:note-citation>1</text:note-citation><text:note-body><text:p>Below</text:p></text:note-body>"
     body = (
-        f'<office:text><text:h text:outline-level="2">Terms</text:h><text:p>Pay<text:s text:c="999999999"/>soon{note}</text:p>'
+        f'<office:text><text:h text:outline-level="2">Terms</text:h><text:p>Pay<text:s text:c="999999999"/>soon'
+        f"<text:note>{note}</text:note></text:p>"
         "<text:list><text:list-item><text:p>one</text:p><text:list><text:list-item><text:p>two</text:p></text:list-item>"
         "</text:list></text:list-item></text:list><table:table><table:table-row><table:table-cell><text:p>a</text:p>"
-        '</table:table-cell><table:table-cell table:number-columns-repeated="16000"/></table:table-row><table:table-row>'
-        "<table:table-cell><text:p>b</text:p></table:table-cell><table:table-cell><text:p>c</text:p></table:table-cell>"
+        '</table:table-cell><table:table-cell table:number-columns-repeated="16000"/></table:table-row>'
+        "<table:table-row><table:table-cell><text:p>b</text:p></table:table-cell><table:table-cell><text:p>c</text:p></table:table-cell>"
         '</table:table-row><table:table-row table:number-rows-repeated="1048576"><table:table-cell/></table:table-row>'
         "</table:table></office:text>"
     )
@@ -130,8 +134,10 @@ def test_an_opendocument_text_has_headings_lists_tables_notes_and_its_header() -
 
 
 def test_sheets_and_slides_of_opendocument_are_named() -> None:
-    table = "<table:table table:name='Costs'><table:table-row><table:table-cell><text:p>1</text:p></table:table-cell></table:table-row></table:table>"
-    page = "<draw:page><draw:frame presentation:class='title'><draw:text-box><text:p>Plan</text:p></draw:text-box></draw:frame></draw:page>"
+    row = "<table:table-row><table:table-cell><text:p>1</text:p></table:table-cell></table:table-row>"
+    table = f"<table:table table:name='Costs'>{row}</table:table>"
+    frame = "<draw:frame presentation:class='title'><draw:text-box><text:p>Plan</text:p></draw:text-box></draw:frame>"
+    page = f"<draw:page>{frame}</draw:page>"
     (sheet,) = parse("a.ods", make_odf(f"<office:spreadsheet>{table}</office:spreadsheet>")).parts
     (slide,) = parse("a.odp", make_odf(f"<office:presentation>{page}</office:presentation>")).parts
     assert (sheet.label, sheet.text) == ("Sheet Costs", "# Costs\n\n1")
@@ -159,7 +165,8 @@ def test_paths_that_lead_out_of_an_archive_lead_nowhere() -> None:
 def test_rich_text_has_its_tables_its_letters_and_its_header() -> None:
     content = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset204 Arial;}}{\*\generator X}"
-        rb"{\header Every page\par}\pard\outlinelevel0 Title\par\pard caf\'e9 \u8364? \u-10179?\u-8704? {\f1\'cf\'f0}\par"
+        rb"{\header Every page\par}\pard\outlinelevel0 Title\par\pard caf\'e9 "
+        rb"\u8364? \u-10179?\u-8704? {\f1\'cf\'f0}\par"
         rb"\trowd\intbl a\cell b\cell\row\trowd\intbl c\cell d\cell\row\pard end{\*\shpinst{\shptxt boxed\par}}\par}"
     )
     main, around = parse("a.rtf", content).parts
@@ -170,9 +177,11 @@ def test_rich_text_has_its_tables_its_letters_and_its_header() -> None:
 
 def test_a_mail_has_its_head_its_words_and_its_attachments() -> None:
     mail = (
-        b"From: Ann <ann@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nContent-Type: multipart/mixed; boundary=x\r\n"
-        b"\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>Hello <b>you</b></p>\r\n--x\r\nContent-Disposition: attachment; "
-        b"filename=list.csv\r\n\r\na,b\r\n1,2\r\n--x\r\nContent-Disposition: attachment; filename=a.exe\r\n\r\nMZ\r\n--x--\r\n"
+        b"From: Ann <ann@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+        b"--x\r\nContent-Type: text/html\r\n\r\n<p>Hello <b>you</b></p>\r\n"
+        b"--x\r\nContent-Disposition: attachment; filename=list.csv\r\n\r\na,b\r\n1,2\r\n"
+        b"--x\r\nContent-Disposition: attachment; filename=a.exe\r\n\r\nMZ\r\n--x--\r\n"
     )
     reading = parse("a.eml", mail)
     assert [part.label for part in reading.parts] == ["", "Attachment list.csv"]
@@ -183,9 +192,8 @@ def test_a_mail_has_its_head_its_words_and_its_attachments() -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_a_table_as_text_is_read_whatever_its_delimiter(delimiter: str) -> None:
-    content = (
-        delimiter.join(["Name", '"a, b; c"']) + "\n" + delimiter.join(["x | y" if delimiter != "|" else "xy", "2", "3"])
-    )
+    second = delimiter.join(["x | y" if delimiter != "|" else "xy", "2", "3"])
+    content = delimiter.join(["Name", '"a, b; c"']) + "\n" + second
     lines = text_of("a.csv", content.encode()).split("\n")
     assert lines[0] == "| Name | a, b; c |  |"
     assert len(lines) == 3
@@ -208,3 +216,24 @@ def test_an_encrypted_entry_or_book_says_so() -> None:
     )
     with pytest.raises(EncryptedFile, match="DRM"):
         parse("a.epub", book)
+
+
+def test_scanned_pages_are_recognised_where_tesseract_is(tmp_path: Path) -> None:
+    program = tmp_path / "tesseract"
+    program.write_text('#!/bin/sh\nread kind width height depth\necho "$kind words of a scan"\ncat >/dev/null\n')
+    program.chmod(0o755)
+    pdf = make_pdf("typed", "").replace(
+        b"BT /F1 12 Tf 14 TL 72 720 Td () Tj ET", b"0 0 99 99 re f                        "
+    )
+    plain = parse("a.pdf", pdf)
+    assert [part.page for part in plain.parts] == [1]
+    assert plain.notes.startswith("Page 2 has no text")
+    read = parse("a.pdf", pdf, Limits(ocr=str(program)))
+    assert [(part.page, part.text.strip()) for part in read.parts] == [(1, "typed"), (2, "P5 words of a scan")]
+    assert read.notes == "The text of 1 of 1 scanned pages was recognised by OCR and may have errors."
+
+
+def test_a_scan_without_tesseract_says_what_to_install() -> None:
+    pdf = make_pdf("").replace(b"BT /F1 12 Tf 14 TL 72 720 Td () Tj ET", b"0 0 99 99 re f                        ")
+    with pytest.raises(NoText, match="Install tesseract"):
+        parse("a.pdf", pdf)

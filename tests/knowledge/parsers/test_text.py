@@ -19,6 +19,36 @@ def test_every_text_in_utf_8_comes_back_as_it_was(text: str) -> None:
     assert decode(text.encode()) == text.removeprefix("\ufeff")
 
 
+@given(
+    st.lists(
+        st.sampled_from(["the", "value", "of", "ERR-4012", "is", "shown", "here", "30", "€5.", "Größe"]), min_size=4
+    ),
+    st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]),
+)
+def test_wide_encodings_without_a_mark_come_back_as_they_were(words: list[str], encoding: str) -> None:
+    text = " ".join(words)
+    assert decode(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("名前,年齢,住所\n佐藤太郎,30,東京", "cp932"),
+        ("返品は三十日以内に可能です。", "euc_jp"),
+        ("返品は三十日以内に可能です。", "iso2022_jp"),
+        ("退货期限为三十天，客户可以退货。运费由本公司承担。", "utf-16-le"),
+        ("退货期限为三十天，客户可以退货。运费由本公司承担。", "gb18030"),
+    ],
+)
+def test_east_asian_texts_are_told_apart(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)) == text
+
+
+def test_a_log_in_utf_8_with_a_broken_byte_stays_utf_8() -> None:
+    text = "Größe für Möbel, schön. " * 50
+    assert decode(text.encode() + b"\xff end") == text + "\ufffd end"
+
+
 @pytest.mark.parametrize(
     "encoding",
     ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"],
