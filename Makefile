@@ -34,6 +34,7 @@ eval:
 	@$(MAKE) --no-print-directory setup-dev
 	@test ! -f "$(EVAL_DATA)/docs_ingest/MANIFEST_dev.csv" || DJANGO_SETTINGS_MODULE=polyai.settings $(bin)/python -m bench.documents "$(EVAL_DATA)"
 	@test ! -f "$(EVAL_DATA)/paraphrase_qqp/pairs_dev.jsonl" || $(bin)/python -m bench.evaluation "$(EVAL_DATA)"
+	@test ! -d "$(EVAL_DATA)/retrieval_cranfield" || $(bin)/python -m bench.retrieval "$(EVAL_DATA)"
 
 fix: setup-dev
 	$(bin)/ruff check --fix .

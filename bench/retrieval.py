@@ -1,4 +1,4 @@
-"""`python -m bench.retrieval folder`: how well searches find what people judged relevant, and how fast.
+"""`python -m bench.retrieval folder [collection …]`: how well searches find what people judged relevant, and how fast.
 
 Each collection is read, cut, embedded and stored by the product, a document for each passage. Compared are the dense
 side alone, the lexical side alone, PostgreSQL's own ts_rank, both sides by reciprocal rank (k 60), and the search as
@@ -53,11 +53,13 @@ class Collection:
 
 
 def main() -> None:
-    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        sys.exit("usage: python -m bench.retrieval folder, the one with retrieval_cranfield in it")
-    found = [read(Path(sys.argv[1]), name) for name in SETS if (Path(sys.argv[1]) / SETS[name][0]).is_dir()]
+    if len(sys.argv) < 2 or not Path(sys.argv[1]).is_dir() or not set(sys.argv[2:]) <= set(SETS):
+        sys.exit(f"usage: python -m bench.retrieval folder [{' | '.join(SETS)}]")
+    wanted = sys.argv[2:] or list(SETS)
+    found = [read(Path(sys.argv[1]), name) for name in wanted if (Path(sys.argv[1]) / SETS[name][0]).is_dir()]
     if not found:
-        sys.exit(f"{sys.argv[1]} has none of {', '.join(folder for folder, _ in SETS.values())}")
+        print(f"{sys.argv[1]} has none of {', '.join(folder for folder, _ in SETS.values())}", file=sys.stderr)
+        return
     with on_stage() as here:
         here.product.start()
         os.environ.update(here.product.environment)

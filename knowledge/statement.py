@@ -29,8 +29,8 @@ from knowledge.words import project_lexeme
 from providers.types import Vector
 
 K1, B = 1.2, 0.75  # of BM25: how soon more of a word says nothing more, and how much a long text is held down
-DEPTH = 50  # chunks of each side
-BUDGET = 5_000  # chunks that the lexical side looks at, about
+DEPTH = 100  # chunks of each side
+BUDGET = 3_000  # chunks that the lexical side looks at, about
 WIDTH = 0.4  # of cosine: how far the best vector stands out where the dense side knows
 LEAST = 0.5  # of what the asked words weigh: the best passage by words is no full match if it has less
 
@@ -142,9 +142,9 @@ term AS MATERIALIZED (  -- what is asked for, in the languages of the project
 essential AS MATERIALIZED (  -- the rarest; if even these are common, chunks that have several of them
     SELECT (%(project_lexeme)s || ' & (' || CASE WHEN min(common) > {budget}
             THEN string_agg(query::text, ' & ') FILTER (WHERE place <= 3)
-            ELSE string_agg(query::text, ' | ') FILTER (WHERE before < {budget}) END || ')')::tsquery AS query
-    FROM (SELECT *, coalesce(sum(greatest(common, {budget} / 20)) OVER (
-              ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM term) counted
+            ELSE string_agg(query::text, ' | ') FILTER (
+                WHERE place = 1 OR upto <= {budget} OR (SELECT chunks FROM lexicon) <= {budget}) END || ')')::tsquery AS query
+    FROM (SELECT *, sum(greatest(common, {budget} / 20)) OVER (ORDER BY place) AS upto FROM term) counted
 ),
 occurrence AS MATERIALIZED (
     SELECT words.chunk_id, words.length, term.place,
@@ -156,7 +156,8 @@ occurrence AS MATERIALIZED (
           AND (SELECT yes FROM allowed) {where}
         LIMIT {budget}
     ) words
-    JOIN term ON words.words @@ term.query
+    -- Depends on the chunk, and so comes after it: the planner would rather go through the chunks for each term.
+    CROSS JOIN LATERAL (SELECT * FROM term WHERE words.words @@ term.query OFFSET 0) term
 ),
 weight AS MATERIALIZED (  -- Robertson's, never negative
     SELECT place, number, is_code, ln(1 + (greatest(size, found) - found + 0.5) / (found + 0.5)) AS idf
