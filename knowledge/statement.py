@@ -30,7 +30,7 @@ from providers.types import Vector
 
 K1, B = 1.2, 0.75  # of BM25: how soon more of a word says nothing more, and how much a long text is held down
 DEPTH = 100  # chunks of each side
-BUDGET = 3_000  # chunks that the lexical side looks at, about
+BUDGET = 2_000  # chunks that the lexical side looks at, about
 WIDTH = 0.4  # of cosine: how far the best vector stands out where the dense side knows
 LEAST = 0.5  # of what the asked words weigh: the best passage by words is no full match if it has less
 
@@ -143,7 +143,8 @@ essential AS MATERIALIZED (  -- the rarest; if even these are common, chunks tha
     SELECT (%(project_lexeme)s || ' & (' || CASE WHEN min(common) > {budget}
             THEN string_agg(query::text, ' & ') FILTER (WHERE place <= 3)
             ELSE string_agg(query::text, ' | ') FILTER (
-                WHERE place = 1 OR upto <= {budget} OR (SELECT chunks FROM lexicon) <= {budget}) END || ')')::tsquery AS query
+                WHERE place = 1 OR upto <= {budget} OR (SELECT chunks FROM lexicon) <= {budget}
+            ) END || ')')::tsquery AS query
     FROM (SELECT *, sum(greatest(common, {budget} / 20)) OVER (ORDER BY place) AS upto FROM term) counted
 ),
 occurrence AS MATERIALIZED (
