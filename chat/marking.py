@@ -84,6 +84,7 @@ def _before_frame(text: str, start: int, end: int) -> int:
         line = text[begin:end].strip()
         if not _FRAME.fullmatch(line):
             words = text[begin:end].rstrip()
-            return begin + len(words.rstrip("|").rstrip() if line.startswith("|") else words)
+            whole = text[text.rfind("\n", 0, begin) + 1 : end].lstrip()
+            return begin + len(words.rstrip("|").rstrip() if whole.startswith("|") else words)
         end = begin - 1
     return max(start, end)

@@ -29,12 +29,17 @@ if (picture) {
     image.src = page === first.page ? first.source : first.source.replace(/\d+\.png/, `${page}.png`).replace(/&chunk=[^&]*/, "");
   };
 
-  // The page at a third of the window's height is the one that is being read.
+  // The page in the middle of the window is the one that is being read, once somebody moves on from the passage.
   let waiting = null;
   const seen = new IntersectionObserver((entries) => {
     const page = entries.filter((entry) => entry.isIntersecting).at(-1)?.target.dataset.page;
     clearTimeout(waiting);
     if (page) waiting = setTimeout(turn, 250, page); // nobody reads while scrolling
-  }, { rootMargin: "-33% 0px -66% 0px" });
-  for (const stretch of document.querySelectorAll(".stretch[data-page]")) seen.observe(stretch);
+  }, { rootMargin: "-50% 0px -49% 0px" });
+  const keepUp = () => {
+    for (const stretch of document.querySelectorAll(".stretch[data-page]")) seen.observe(stretch);
+  };
+  for (const move of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    window.addEventListener(move, keepUp, { once: true, passive: true });
+  }
 }

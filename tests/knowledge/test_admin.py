@@ -87,9 +87,10 @@ def test_many_documents_are_deleted_at_once(
 ) -> None:
     documents = [add_document(cast.project, name=f"{number}.md") for number in range(3)]
     body = {"action": "delete_selected", "_selected_action": [str(d.id) for d in documents[:2]], "post": "yes"}
+    before = corpus_version()
     curator.post(ADMIN, body)
     assert list(Document.objects.all()) == documents[2:]
-    assert corpus_version() == 5
+    assert corpus_version() > before
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 
 
@@ -107,7 +108,7 @@ def test_a_project_deleted_in_the_admin_takes_its_documents_and_their_files_with
 def test_failed_documents_are_queued_again_together(cast: Cast, curator: Client) -> None:
     documents = [add_document(cast.project, b"broken\x00", f"{number}.md") for number in range(2)]
     body = {"action": "retry_selected", "_selected_action": [str(document.id) for document in documents]}
-    assert "2 queued again." in curator.post(ADMIN, body, follow=True).content.decode()
+    assert "2 documents queued again." in curator.post(ADMIN, body, follow=True).content.decode()
     assert set(Document.objects.values_list("state", flat=True)) == {"queued"}
 
 
