@@ -84,6 +84,7 @@ class UploadResult(TypedDict):
     id: str | None
     error: str | None
     is_new: bool
+    same_as: tuple[str, ...]
     note: str
 
 
@@ -93,13 +94,20 @@ def _upload_one(project: Project, user: User, name: str, file: UploadedFile[byte
     try:
         uploaded = services.upload(project=project, name=name, file=file, user=user, is_bulk=is_bulk)
     except PolyAIError as error:
-        return {"name": name, "id": None, "error": error.message, "is_new": False, "note": ""}
+        return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": (), "note": ""}
     document, note = uploaded.document, ""
     if not uploaded.is_new:
         note = "the same file is here already."
     elif uploaded.same_as:
         note = f"the same content as {', '.join(uploaded.same_as)}."
-    return {"name": document.name, "id": str(document.id), "error": None, "is_new": uploaded.is_new, "note": note}
+    return {
+        "name": document.name,
+        "id": str(document.id),
+        "error": None,
+        "is_new": uploaded.is_new,
+        "same_as": uploaded.same_as,
+        "note": note,
+    }
 
 
 def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[bytes]) -> UploadResult:

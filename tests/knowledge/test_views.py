@@ -546,3 +546,19 @@ def test_the_playground_is_for_editors(cast: Cast) -> None:
     secret = add_document(cast.foreign, "The secret is 42.", "secret.md").chunks.get()
     page = browser_of(cast.alice).get(f"{PLAYGROUND}?q=secret&wanted={secret.id}").content.decode()
     assert "The secret is" not in page
+
+
+# --- Web sources --------------------------------------------------------------------------------
+
+
+def test_web_sources_are_listed_with_how_they_stand(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    address = "/projects/support/sources/"
+    assert "No web source yet" in browser.get(address).content.decode()
+    added = browser.post(f"{address}add/", {"url": "https://example.org/<b>", "scope": "site"}, follow=True)
+    page = added.content.decode()
+    assert "A site" in page
+    assert "not fetched yet" in page
+    assert "<b>" not in page[page.index("is-sources") :].split("</h2>")[0]
+    assert browser_of(cast.bob).get(address).status_code == 403
+    assert browser_of(cast.mallory).get(address).status_code == 404

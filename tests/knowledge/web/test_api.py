@@ -113,7 +113,7 @@ def test_the_page_adds_refreshes_and_removes(cast: Cast) -> None:
     add = reverse("add-source", args=["support"])
     response = browser.post(add, {"url": "http://example.org", "scope": "site", "max_pages": "", "refresh_hours": "24"})
     source = WebSource.objects.get()
-    assert response["Location"] == reverse("documents", args=["support"])
+    assert response["Location"] == reverse("sources", args=["support"])
     assert "is being fetched" in said(response)
     assert (source.scope, source.max_pages, source.refresh_hours, source.created_by) == ("site", 100, 24, cast.alice)
     WebSource.objects.update(state="failed", error="x")
