@@ -129,21 +129,30 @@ def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[
 def delete(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     found = find(request, slug, document_id, Role.EDITOR)
     services.delete(found)
-    messages.info(request, f"{found.name} was deleted.")
-    return redirect("documents", slug=slug)
+    return _tell(request, slug, f"{found.name} was deleted.")
 
 
 @require_POST
 @login_required
 def retry(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
-    services.retry(find(request, slug, document_id, Role.EDITOR))
-    return redirect("documents", slug=slug)
+    found = find(request, slug, document_id, Role.EDITOR)
+    services.retry(found)
+    return _tell(request, slug, f"{found.name} is queued again.")
 
 
 @require_POST
 @login_required
 def cancel(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
-    services.cancel(find(request, slug, document_id, Role.EDITOR))
+    found = find(request, slug, document_id, Role.EDITOR)
+    is_cancelled = services.cancel(found)
+    return _tell(request, slug, f"{found.name} was {'cancelled' if is_cancelled else 'finished already'}.")
+
+
+def _tell(request: HttpRequest, slug: str, message: str) -> HttpResponse:
+    """To the page's script, or to a browser without one, what was done."""
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"message": message})
+    messages.info(request, message)
     return redirect("documents", slug=slug)
 
 

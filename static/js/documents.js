@@ -104,19 +104,19 @@ async function change(form, button, confirmed = "") {
   const body = new FormData(form, button);
   if (confirmed) body.set("confirmed", confirmed);
   const address = button?.hasAttribute("formaction") ? button.formAction : form.action;
-  const isRow = button?.closest("article.document");
+  const row = button?.closest("article.document");
   button?.blur();
   const response = await fetch(address, {
     method: "POST", body, headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" }, redirect: "manual",
   }).catch(() => null);
-  if (isRow && response?.type === "opaqueredirect") return; // the socket brings what came of it
   const told = await response?.json().catch(() => null);
   if (!told) tell("That did not work. Reload the page and try again.");
   else if (told.error) tell(told.error);
   else if (told.confirm) {
     if (window.confirm(told.confirm)) await change(form, button, told.count);
   } else {
-    tell(told.message, "info");
+    tell(told.message, "info"); // the socket brings what came of it
+    if (row) return;
     form.querySelector("[name=tags]").value = "";
     for (const tick of document.querySelectorAll(".document-tick:checked")) tick.checked = false;
     countTicks();
