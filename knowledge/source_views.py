@@ -22,7 +22,7 @@ PAGE = 50  # sources
 def sources(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     project = get_project(actor, slug, Role.EDITOR)
-    found = Paginator(list_sources(actor, project.id), PAGE).get_page(request.GET.get("page"))
+    found = Paginator(list_sources(actor, project.id).order_by("-created_at"), PAGE).get_page(request.GET.get("page"))
     context = {
         "project": project,
         "room": "documents",

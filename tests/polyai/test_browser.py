@@ -178,8 +178,9 @@ def test_many_files_go_up_with_progress_and_a_failed_one_is_tried_again(page: Pa
     expect(uploads).to_be_visible()  # filtering did not leave the page
 
     page.get_by_role("link", name="Clear").click()
+    expect(page.locator("article.document", has_text="07.md")).to_be_visible()
     page.get_by_label("Choose all on this page").check()
-    page.get_by_placeholder("Tag").fill("Offices")
+    page.get_by_label("Tags, divided by commas").fill("Offices")
     page.get_by_role("button", name="Add tag").click()
     expect(page.locator(".notice.info", has_text="tagged Offices")).to_be_visible()
     expect(page.locator("article.document", has_text="07.md").get_by_role("link", name="Offices")).to_be_visible()
