@@ -90,7 +90,7 @@ def compare() -> None:
         register_vector(link)
         link.execute("RESET enable_seqscan")
         link.execute("RESET enable_sort")
-        link.execute("SET hnsw.ef_search = 100")
+        link.execute("SET hnsw.ef_search = 200")
         link.execute("SET hnsw.iterative_scan = strict_order")
         link.execute("SET maintenance_work_mem = '1GB'")
         for layout in LAYOUTS:
@@ -122,7 +122,7 @@ def _measure(
     for wanted in (100, 1_000, 13_000):
         number = int(np.argmin(np.abs(np.array(sizes) - wanted)))
         spread, recall = _ask(link, crowd, vectors, owners, number)
-        told = (layout.name, f"{indexing.ms / 1000:.1f}", f"{(size[0] or 0) / 1e6:,.0f}")
+        told = (layout.name, f"{indexing.ms / 1000:.1f}", f"{int(size[0] or 0) / 1e6:,.0f}")
         row(*told, f"{sizes[number]:,}", f"{recall:.3f}", f"{spread.median:.2f}", f"{spread.p95:.2f}")
 
 

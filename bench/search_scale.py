@@ -121,7 +121,7 @@ def main() -> None:
             compare()
             return
         everyone = make_projects(max(wanted.projects))
-        cells = [measure(size, everyone[:count]) for size in wanted.sizes for count in wanted.projects]
+        cells = [measure(size, everyone[:count], wanted.breadths) for size in wanted.sizes for count in wanted.projects]
     print_table(cells)
     if wanted.plot:
         draw(cells, wanted.plot)
@@ -131,12 +131,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.search_scale")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), metavar="CHUNKS")
     parser.add_argument("--projects", type=int, nargs="+", default=list(PROJECTS), metavar="PROJECTS")
+    parser.add_argument("--breadths", type=int, nargs="+", default=[], metavar="CANDIDATES", help="others to try")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves as SVG")
     parser.add_argument("--alternatives", action="store_true", help="compare ways to partition instead")
     return parser.parse_args()
 
 
-def measure(size: int, projects: Sequence[UUID]) -> Cell:
+def measure(size: int, projects: Sequence[UUID], breadths: Sequence[int] = ()) -> Cell:
     """Load, promote what has grown, and ask. Everything that a cell made is gone after it."""
     from knowledge import indexes, partitions
     from knowledge.spaces import serving_space
@@ -152,9 +153,13 @@ def measure(size: int, projects: Sequence[UUID]) -> Cell:
             partitions.arrange(space)  # beat may be at it already
     table_bytes, index_bytes = _sizes(space)
     spread, found = ask(space, crowd, truth)
-    for project_id in projects:
-        if len(projects) == 1:
-            partitions.drop_project(project_id)
+    for breadth in breadths:
+        narrow, found_so = ask(space, crowd, truth, breadth)
+        print(
+            f"  looking at {breadth} candidates: recall@{NEAREST} {truth.recall(found_so):.4f}, {narrow} ms", flush=True
+        )
+    if len(projects) == 1:
+        partitions.drop_project(projects[0])
     _empty(space)
     cell = Cell(
         size=size,
@@ -189,15 +194,18 @@ def copy(space: EmbeddingSpace, crowd: Crowd, truth: Truth) -> None:
 TABLE = "knowledge_chunkembedding"
 
 
-def ask(space: EmbeddingSpace, crowd: Crowd, truth: Truth) -> tuple[Spread, list[set[UUID]]]:
+def ask(
+    space: EmbeddingSpace, crowd: Crowd, truth: Truth, breadth: int | None = None
+) -> tuple[Spread, list[set[UUID]]]:
     """Every question of its project, one after the other."""
     from django.db import connection
     from pgvector import Vector
 
-    from knowledge.spaces import distance_sql
+    from knowledge.spaces import BREADTH, breadth_sql, distance_sql
 
     statement = (
         f"SELECT chunk_id FROM {TABLE} WHERE space_id = %s AND project_id = %s "
+        f"AND {breadth_sql(breadth or BREADTH)} "
         f"ORDER BY {distance_sql(space)} LIMIT {NEAREST}"
     )
     found: list[set[UUID]] = []

@@ -16,7 +16,7 @@ from knowledge.passages import Ranked, assemble, passage_of
 from knowledge.reranking import score, wanted
 from knowledge.retrieval import EVERYTHING, POOL, TOP, rank
 from knowledge.selectors import list_documents
-from knowledge.spaces import find_space
+from knowledge.spaces import find_searched
 from knowledge.statement import DEPTH, list_filtered
 from knowledge.types import Candidate, ChunkReport, Explanation, Filters
 from knowledge.words import text_with_headings
@@ -38,7 +38,7 @@ def explain(
     """`retrieval.search` laid open: every chunk that either side had among its best, and what became of it."""
     stages: dict[str, float] = {}
     with _timed(stages, "space"):
-        space = find_space(embedder) if vector is not None else None
+        space = find_searched(embedder) if vector is not None else None
     with _timed(stages, "search"):
         ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=2 * DEPTH)
     with _timed(stages, "assemble"):
@@ -76,7 +76,7 @@ def explain_chunk(
     chunk = Chunk.objects.select_related("document").filter(id=chunk_id).first()
     if chunk is None or not list_documents(actor, project_id).filter(id=chunk.document_id).exists():
         raise NotFound("This chunk does not exist, or is not yours to read.")
-    space = find_space(embedder)
+    space = find_searched(embedder)
     ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=2 * FAR, depth=FAR)
     row = next((row for row in ranked if row.chunk_id == chunk_id), None)
     held, _ = count_lexemes(text_with_headings(chunk.document.name, chunk), chunk.document.language)

@@ -45,6 +45,7 @@ from providers.types import LOCAL, Embedder, Vectors
 
 log = logging.getLogger(__name__)
 BATCH = 32  # chunks embedded and stored together
+PAGE = 1_000  # chunks looked for at once: late in a build that is a look through all of them
 SAMPLE = 16  # chunks that an estimate embeds, to see how long they take
 SLICE = 60.0  # seconds of building in one task: others in the queue have their turn
 FIRST_PAUSE, LONGEST_PAUSE = 5, 600  # seconds after an error; doubles with each
@@ -81,7 +82,7 @@ def estimate(embedder: Embedder) -> Estimate:
             lacking,
         )
         chunks, size = cursor.fetchone()
-    sample = _next(lacking["space"], NO_ID, SAMPLE)
+    sample = _load(_lacking(lacking["space"], NO_ID, SAMPLE))
     texts = [text_to_embed(chunk.document.name, chunk) for chunk in sample] or ["How many dimensions?"]
     began = time.perf_counter()
     vectors = embedder.embed_sync(texts)
@@ -151,29 +152,39 @@ def _fill(space: EmbeddingSpace, deadline: float) -> bool:
     """Embed what the space lacks; whether a look through all chunks has found nothing more."""
     embedder, after, is_whole_look = embedder_of(space), NO_ID, True
     while True:
-        batch = _next(space.id, after, BATCH)
-        if not batch and is_whole_look:
+        ids = _lacking(space.id, after, PAGE)
+        if not ids and is_whole_look:
             return True
-        if not batch:
+        if not ids:
             after, is_whole_look = NO_ID, True
             continue
-        if time.monotonic() > deadline:
-            return False
-        vectors = embed_texts(embedder, [text_to_embed(chunk.document.name, chunk) for chunk in batch])
-        check_dimensions(space, vectors)
-        if not _store(space, batch, vectors):
-            return False
-        after, is_whole_look = batch[-1].id, False
+        for first in range(0, len(ids), BATCH):
+            if time.monotonic() > deadline:
+                return False
+            batch = _load(ids[first : first + BATCH])
+            if batch and not _store(space, batch, _embed(space, embedder, batch)):
+                return False
+        after, is_whole_look = ids[-1], False
 
 
-def _next(space_id: UUID, after: UUID, count: int) -> list[Chunk]:
+def _lacking(space_id: UUID, after: UUID, count: int) -> list[UUID]:
+    """The first chunks, by their ids, that a space lacks."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT c.id {MISSING} AND c.id > %(after)s ORDER BY c.id LIMIT %(count)s",
             {"space": space_id, "after": after, "count": count},
         )
-        ids = [chunk_id for (chunk_id,) in cursor.fetchall()]
+        return [chunk_id for (chunk_id,) in cursor.fetchall()]
+
+
+def _load(ids: Sequence[UUID]) -> list[Chunk]:
     return list(Chunk.objects.filter(id__in=ids).select_related("document").order_by("id"))
+
+
+def _embed(space: EmbeddingSpace, embedder: Embedder, batch: Sequence[Chunk]) -> Vectors:
+    vectors = embed_texts(embedder, [text_to_embed(chunk.document.name, chunk) for chunk in batch])
+    check_dimensions(space, vectors)
+    return vectors
 
 
 def _store(space: EmbeddingSpace, batch: Sequence[Chunk], vectors: Vectors) -> bool:

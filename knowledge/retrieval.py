@@ -17,7 +17,7 @@ from knowledge.lexical import ask
 from knowledge.models import EmbeddingSpace
 from knowledge.passages import Ranked, assemble
 from knowledge.reranking import rerank, rerank_sync, wanted
-from knowledge.spaces import check_dimensions, find_space
+from knowledge.spaces import check_dimensions, find_searched
 from knowledge.statement import DEPTH, build, list_filtered
 from knowledge.types import Filters, Passage
 from providers.types import Embedder, Vector
@@ -67,7 +67,7 @@ def _search(
     limit: int,
     filters: Filters,
 ) -> list[Passage]:
-    space = find_space(embedder) if vector is not None else None
+    space = find_searched(embedder) if vector is not None else None
     ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=limit + POOL, depth=max(DEPTH, limit))
     return assemble(ranked, limit).passages
 

@@ -23,7 +23,7 @@ from accounts.selectors import list_projects
 from accounts.types import Actor
 from knowledge.lexical import Term, quote
 from knowledge.models import Document, EmbeddingSpace
-from knowledge.spaces import distance_sql
+from knowledge.spaces import breadth_sql, distance_sql
 from knowledge.types import Filters
 from knowledge.words import project_lexeme
 from providers.types import Vector
@@ -77,7 +77,8 @@ def build(
     if space is not None and vector is not None:
         parameters |= {"space": space.id, "vector": VectorText(vector).to_text()}
         distance = distance_sql(space).replace("%s", "%(vector)s")
-        dense = _DENSE.format(distance=distance, order=f"{distance} + 0" if is_exact else "distance", where=where)
+        order = f"{distance} + 0" if is_exact else "distance"
+        dense = _DENSE.format(distance=distance, order=order, where=where, breadth=breadth_sql())
         cosine = _COSINE.format(distance=distance)
     else:
         parameters["weight"] = 0.0
@@ -120,7 +121,8 @@ dense AS MATERIALIZED (
     FROM knowledge_chunkembedding near
     JOIN knowledge_chunk chunk ON chunk.id = chunk_id
     JOIN knowledge_document document ON document.id = chunk.document_id AND document.live_version = chunk.version
-    WHERE near.space_id = %(space)s AND near.project_id = %(project)s AND (SELECT yes FROM allowed) {where}
+    WHERE near.space_id = %(space)s AND near.project_id = %(project)s AND (SELECT yes FROM allowed)
+        AND {breadth} {where}
     ORDER BY {order}
     LIMIT %(depth)s
 )"""

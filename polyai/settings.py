@@ -267,8 +267,7 @@ _database["OPTIONS"] = {
     "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
     "connect_timeout": 5,
     # A filter must not hide a match: the index scan goes on until enough rows pass (pgvector 0.8 and newer).
-    # It looks at 100 candidates, not 40: recall@10 of a million chunks is 0.98 instead of 0.93 (docs/adr/0001).
-    "options": "-c hnsw.iterative_scan=strict_order -c hnsw.ef_search=100",
+    "options": "-c hnsw.iterative_scan=strict_order",
     **_database.get("OPTIONS", {}),
 }
 DATABASES = {"default": _database}

@@ -9,13 +9,14 @@ from pytest_django import Settings
 
 from core.database import release
 from core.errors import ProviderError, ProviderRefused
-from knowledge import retrieval
+from knowledge import reembedding, retrieval
 from knowledge.models import Chunk, EmbeddingSpace
 from knowledge.spaces import PREPROCESSING, find_space, get_or_create_space, text_to_embed
 from providers.registry import get_embedder
 from tests.caching.conftest import forget_embedder
 from tests.caching.embedder import EmbedderServer, vector_of
 from tests.conftest import Cast, add_document
+from tests.knowledge.conftest import found
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -92,3 +93,18 @@ def test_an_embedder_that_changes_its_size_is_refused_with_the_way_out(cast: Cas
     assert "gives 16 numbers where it gave 8 before" in document.error
     with pytest.raises(ProviderRefused, match="POLYAI_EMBEDDING_MODEL"):
         retrieval.search(cast.actor(cast.alice), cast.project.id, get_embedder(), "x", vector_of("x", 16))
+
+
+def test_what_is_put_before_a_chunk_may_change_while_the_old_way_serves(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_document(cast.project)
+    monkeypatch.setattr("knowledge.spaces.PREPROCESSING", "another/2")
+    monkeypatch.setattr("tests.knowledge.conftest.BUNDLED", EmbeddingSpace.objects.get().id)
+    reembedding.start(get_embedder())
+    assert "30 days" in found(cast.project)
+    EmbeddingSpace.objects.update(retry_at=None)
+    for space in reembedding.list_unfinished():
+        reembedding.build(space)
+    assert EmbeddingSpace.objects.get(status="active").preprocessing == "another/2"
+    assert "30 days" in found(cast.project)
