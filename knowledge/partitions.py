@@ -24,6 +24,7 @@ from knowledge.tables import (
     ask,
     brief,
     exists,
+    hurry,
     list_own,
     only_one,
     own_table,
@@ -58,8 +59,11 @@ def make_space(space: EmbeddingSpace) -> None:
 
 def drop_space(space_id: UUID) -> None:
     """Remove a space's tables, whatever lies in them. Raises OperationalError when others hold them too long."""
-    with brief():
-        run(f"DROP TABLE IF EXISTS {space_table(space_id)}")
+    if exists(table := space_table(space_id)):
+        with brief():
+            run(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            hurry()
+            run(f"DROP TABLE {table}")
     for own in list_own():
         if own.space_digits == space_id.hex[:16]:  # one that was still in the making
             _drop(own)
@@ -156,6 +160,7 @@ def _change_places(space: EmbeddingSpace, project_id: UUID) -> None:
         # Writers wait from here on, at the space's table already: who waited at the shared one would hold the former.
         run(f"LOCK TABLE ONLY {whole}, ONLY {shared} IN SHARE ROW EXCLUSIVE MODE")
         _copy(shared, table, project_id)
+        hurry()
         run(
             f"DELETE FROM {shared} WHERE project_id = '{project_id}'",
             # Searches wait too, and again at the space's table: one that was let as far as the shared table would look
@@ -218,6 +223,9 @@ def _drop(own: Own) -> None:
             return  # somebody is making it; another time
         try:
             with brief():
-                run(f"DROP TABLE IF EXISTS {own.table}")
+                if exists(own.table):
+                    run(f"LOCK TABLE {own.table} IN ACCESS EXCLUSIVE MODE")
+                    hurry()
+                    run(f"DROP TABLE {own.table}")
         except OperationalError as error:
             log.warning("%s is dropped later (%s)", own.table, str(error).strip())

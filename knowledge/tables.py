@@ -11,7 +11,9 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 
-PATIENCE = "800ms"  # for a lock, before we try again another time: less than PostgreSQL takes to see a deadlock
+# For a lock, before we try again another time. Autovacuum gives way after a second, as a deadlock is seen after one:
+# what only autovacuum or writers hold is waited for longer than that, what searches wait behind for less.
+PATIENCE, LEAST_PATIENCE = "3s", "800ms"
 _OWN = re.compile(r"vectors_([0-9a-f]{16})_([0-9a-f]{32})")
 
 
@@ -69,6 +71,11 @@ def brief() -> Iterator[None]:
     with transaction.atomic():
         run(f"SET LOCAL lock_timeout = '{PATIENCE}'")
         yield
+
+
+def hurry() -> None:
+    """From here to the end of the transaction, searches may wait behind us."""
+    run(f"SET LOCAL lock_timeout = '{LEAST_PATIENCE}'")
 
 
 @contextmanager
