@@ -26,6 +26,7 @@ from knowledge.tables import (
     exists,
     hurry,
     list_own,
+    list_spaces,
     only_one,
     own_table,
     run,
@@ -58,22 +59,19 @@ def make_space(space: EmbeddingSpace) -> None:
 
 
 def drop_space(space_id: UUID) -> None:
-    """Remove a space's tables, whatever lies in them. Raises OperationalError when others hold them too long."""
-    if exists(table := space_table(space_id)):
-        with brief():
-            run(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            hurry()
-            run(f"DROP TABLE {table}")
+    """Remove a dropped space's tables, one at a time: PostgreSQL has locks for some thousands in one transaction. What
+    others hold too long is left to `repair`. Not within a transaction."""
     for own in list_own():
-        if own.space_digits == space_id.hex[:16]:  # one that was still in the making
-            _drop(own)
+        if own.space_digits == space_id.hex[:16]:
+            _drop(own.table)
+    _drop(space_table(space_id))
 
 
 def drop_project(project_id: UUID) -> None:
     """Remove a deleted project's vectors, from every space. What others hold too long is left to `repair`."""
     for own in list_own():
         if own.project_id == project_id:
-            _drop(own)
+            _drop(own.table)
     ChunkEmbedding.objects.filter(project_id=project_id).delete()
 
 
@@ -180,9 +178,12 @@ def repair() -> None:
     for own in list_own():
         space = spaces.get(own.space_digits)
         if space is None or not Project.objects.filter(id=own.project_id).exists():
-            _drop(own)
+            _drop(own.table)
         elif not own.is_attached:
             _follow_up(space, own)
+    for space_id in list_spaces():
+        if not EmbeddingSpace.objects.filter(id=space_id).exists():
+            _drop(space_table(space_id))
     for space in spaces.values():
         if space.status != EmbeddingSpace.Status.BUILDING:  # its vectors are loaded first, then indexed
             arrange(space)
@@ -214,18 +215,18 @@ def remove_orphans() -> int:
 def _follow_up(space: EmbeddingSpace, own: Own) -> None:
     """Somebody was killed while promoting: go on, or if the project has shrunk meanwhile, leave nothing behind."""
     if own.project_id not in list_grown(space):
-        _drop(own)
+        _drop(own.table)
 
 
-def _drop(own: Own) -> None:
-    with only_one(own.table) as is_free:
+def _drop(table: str) -> None:
+    with only_one(table) as is_free:
         if not is_free:
             return  # somebody is making it; another time
         try:
             with brief():
-                if exists(own.table):
-                    run(f"LOCK TABLE {own.table} IN ACCESS EXCLUSIVE MODE")
+                if exists(table):
+                    run(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
                     hurry()
-                    run(f"DROP TABLE {own.table}")
+                    run(f"DROP TABLE {table}")
         except OperationalError as error:
-            log.warning("%s is dropped later (%s)", own.table, str(error).strip())
+            log.warning("%s is dropped later (%s)", table, str(error).strip())

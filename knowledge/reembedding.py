@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -255,17 +255,14 @@ def settle() -> None:
 
 def drop(space: EmbeddingSpace) -> None:
     """Remove a space with its vectors; what it was built for has to be embedded again. Raises InvalidInput."""
-    try:
-        with transaction.atomic():
-            row = EmbeddingSpace.objects.select_for_update().filter(id=space.id).first()
-            if row is None:
-                return
-            if row.status == EmbeddingSpace.Status.ACTIVE:
-                raise InvalidInput(f"{row} is the active embedding space: switch to another one first.")
-            row.delete()
-            partitions.drop_space(space.id)
-    except OperationalError as error:
-        raise InvalidInput(f"{space} is being read just now. Try again in a moment.") from error
+    with transaction.atomic():
+        row = EmbeddingSpace.objects.select_for_update().filter(id=space.id).first()
+        if row is None:
+            return
+        if row.status == EmbeddingSpace.Status.ACTIVE:
+            raise InvalidInput(f"{row} is the active embedding space: switch to another one first.")
+        row.delete()
+    partitions.drop_space(space.id)
 
 
 def find_by_name(name: str) -> EmbeddingSpace:

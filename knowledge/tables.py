@@ -52,6 +52,15 @@ def list_own() -> list[Own]:
     ]
 
 
+def list_spaces() -> list[UUID]:
+    """The spaces that have tables."""
+    rows = ask(
+        "SELECT relname FROM pg_class "
+        "WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace AND relname ~ '^vectors_[0-9a-f]{32}$'"
+    )
+    return [UUID(name.removeprefix("vectors_")) for (name,) in rows]
+
+
 @contextmanager
 def only_one(table: str) -> Iterator[bool]:
     """One process at a time; whether it is this one. Nobody waits, and a process that is killed gives it back."""

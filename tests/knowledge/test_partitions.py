@@ -309,6 +309,15 @@ def test_a_dropped_space_leaves_no_table(cast: Cast) -> None:
     assert partitions.size(gone.id) == 0
 
 
+def test_a_space_whose_dropping_was_killed_is_dropped_later(cast: Cast) -> None:
+    fill(cast.project, 60)
+    partitions.repair()
+    gone = space()
+    gone.delete()
+    partitions.repair()
+    assert [name for name in tables() if gone.id.hex[:16] in name] == []
+
+
 def test_vectors_without_a_chunk_are_removed(cast: Cast) -> None:
     fill(cast.project, 60)
     fill(cast.foreign, 4)
