@@ -103,7 +103,8 @@ document.addEventListener("submit", (event) => {
 async function change(form, button, confirmed = "") {
   const body = new FormData(form, button);
   if (confirmed) body.set("confirmed", confirmed);
-  const address = button?.hasAttribute("formaction") ? button.formAction : form.action;
+  // Not form.action: its buttons are called that.
+  const address = button?.hasAttribute("formaction") ? button.formAction : form.getAttribute("action");
   const row = button?.closest("article.document");
   button?.blur();
   const response = await fetch(address, {
