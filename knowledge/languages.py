@@ -84,6 +84,11 @@ def detect(text: str) -> str:
     return next((other for of, own, other in _BY_LETTER if of == language and letters & set(own)), language)
 
 
+def is_small(word: str, language: str) -> bool:
+    """Whether a word is one of a language's small ones, which say nothing of what a text is about."""
+    return word in _small_words().get(language, ())
+
+
 def _by_small_words(words: list[str]) -> str:
     counted = Counter(words)
     seen = {

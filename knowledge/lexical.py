@@ -18,6 +18,8 @@ from itertools import pairwise
 
 import Stemmer
 
+from knowledge.languages import detect, is_small
+
 SCHEME = 1  # moves with what a text's words are: rows of another scheme are made again
 LONGEST = 100  # characters of a word that is kept
 MOST = 250  # times that a word of one text counts; PostgreSQL keeps 256 positions of a lexeme
@@ -125,8 +127,11 @@ def quote(lexeme: str) -> str:
 
 
 def ask(text: str) -> list[Term]:
-    """What a question asks for, each lexeme once, whatever language the passages are in."""
+    """What a question asks for, each lexeme once, whatever language the passages are in; without the small words of
+    its own language, where there are others: half of a question's words, and half of the time it takes."""
     words = {word.text: word for word in split_words(text)}
+    language = detect(text)
+    words = {key: word for key, word in words.items() if not is_small(key, language)} or words
     asked: dict[str, Term] = {}
     for number, word in enumerate(words.values()):
         languages: dict[str, list[str]] = {}
