@@ -212,7 +212,7 @@ pooled AS (
     FULL JOIN (
         SELECT *, row_number() OVER (ORDER BY codes DESC, score DESC, chunk_id) AS lexical_rank FROM lexical
     ) lexical USING (chunk_id)
-    ORDER BY coalesce(codes, 0) DESC, fused DESC, chunk_id
+    ORDER BY coalesce(codes, 0) DESC, fused DESC, distance, chunk_id
     LIMIT %(pool)s
 )
 SELECT pooled.chunk_id, chunk.content_hash, chunk.document_id, document.name, chunk.position, chunk.version,
@@ -221,5 +221,5 @@ SELECT pooled.chunk_id, chunk.content_hash, chunk.document_id, document.name, ch
 FROM pooled
 JOIN knowledge_chunk chunk ON chunk.id = pooled.chunk_id
 JOIN knowledge_document document ON document.id = chunk.document_id
-ORDER BY codes DESC, pooled.fused DESC, pooled.chunk_id
+ORDER BY codes DESC, pooled.fused DESC, pooled.distance, pooled.chunk_id
 """

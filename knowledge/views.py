@@ -115,13 +115,13 @@ def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[
     try:
         unpacked = archives.upload_archive(project=project, name=name, file=file, user=user)
     except PolyAIError as error:
-        return {"name": name, "id": None, "error": error.message, "is_new": False, "note": ""}
+        return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": (), "note": ""}
     refused = [f"{refused.name}: {refused.error.message}" for refused in unpacked.refused]
     note = f"{len(unpacked.documents)} of its files were taken, {len(unpacked.new)} of them new."
     if refused:
         more = f" And {len(refused) - NAMED} more." if len(refused) > NAMED else ""
         note += f" {len(refused)} were refused: {' '.join(refused[:NAMED])}{more}"
-    return {"name": name, "id": None, "error": None, "is_new": bool(unpacked.new), "note": note}
+    return {"name": name, "id": None, "error": None, "is_new": bool(unpacked.new), "same_as": (), "note": note}
 
 
 @require_POST

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import IO
 
 from django.conf import settings
-from lxml import etree
 
 from core.errors import FetchError, InvalidInput, TooLong
 from knowledge.web.addresses import canonical, host_of
@@ -45,6 +44,8 @@ def list_addresses(url: str, limit: int, rules: Rules, beat: Callable[[], None])
 
 def _entries(url: str) -> Iterator[tuple[bool, str]]:
     """Each address of one sitemap, and whether it is of a further sitemap."""
+    from lxml import etree  # here, for the web process has no other use for it
+
     with fetch(url) as page, _opened(page.file) as file:
         try:
             # No entity is expanded, no DTD and nothing from the network is read.

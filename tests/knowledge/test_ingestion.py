@@ -106,26 +106,26 @@ def test_progress_is_counted_batch_by_batch(cast: Cast, embedder: EmbedderServer
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "reason"),
+    ("name", "content", "reason", "code"),
     [
-        ("a.md", b"abc\x00def", "NUL"),
-        ("a.md", b" \n ", "empty"),
-        ("a.pdf", b"%PDF-1.7 garbage", "damaged"),
-        ("a.pdf", make_pdf("Secret", password="secret"), "encrypted"),
-        ("a.pdf", make_pdf(""), "OCR"),
-        ("a.docx", b"PK not really", "damaged"),
-        ("a.html", b"<script>x()</script>", "no text"),
+        ("a.md", b"abc\x00def", "NUL", "wrong_kind"),
+        ("a.md", b" \n ", "empty", "empty"),
+        ("a.pdf", b"%PDF-1.7 garbage", "damaged", "damaged"),
+        ("a.pdf", make_pdf("Secret", password="secret"), "encrypted", "encrypted"),
+        ("a.pdf", make_pdf(""), "OCR", "no_text"),
+        ("a.docx", b"PK not really", "damaged", "damaged"),
+        ("a.html", b"<script>x()</script>", "no text", "no_text"),
     ],
 )
 def test_a_file_that_cannot_be_read_fails_at_once_with_its_reason(
-    cast: Cast, corpus_version: Callable[[], int], name: str, content: bytes, reason: str
+    cast: Cast, corpus_version: Callable[[], int], name: str, content: bytes, reason: str, code: str
 ) -> None:
     document, _ = upload(cast.project, content, name)
     assert ingest(document.id) is None
     document.refresh_from_db()
     assert document.state == "failed"
     assert reason in document.error
-    assert document.error_code == "unreadable_file"
+    assert document.error_code == code
     assert (document.claim, document.heartbeat_at, document.attempts) == (None, None, 1)
     assert not Chunk.objects.exists()
     assert corpus_version() == 0

@@ -27,7 +27,7 @@ def want(project: Project, tokens: int = 100) -> None:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     ids: list[object] = []
-    monkeypatch.setattr("knowledge.queue.send", lambda document_id, **_: ids.append(document_id))
+    monkeypatch.setattr("knowledge.queue.send", lambda document: ids.append(document.id))
     return ids
 
 

@@ -14,9 +14,10 @@ from django.utils import timezone
 from accounts.models import Project
 from accounts.types import OPERATOR
 from caching.embeddings import embed_texts
-from knowledge import retrieval, words
+from knowledge import partitions, retrieval, words
 from knowledge.models import Chunk, ChunkEmbedding, ChunkWords, CommonWord, Document, EmbeddingSpace, Lexicon
 from knowledge.spaces import get_or_create_space
+from knowledge.tables import own_table
 from knowledge.types import Filters, Passage
 from providers.registry import get_embedder
 from tests.caching.embedder import EmbedderServer, vector_of
@@ -97,6 +98,7 @@ def test_it_is_one_statement_that_uses_both_indexes(cast: Cast, embedder: Embedd
     fill(cast.project, 1_500, "Case {} was closed.", near=None)
     words.recount(cast.project.id)
     space = EmbeddingSpace.objects.get()
+    assert partitions.promote(space, cast.project.id)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("ANALYZE knowledge_chunkembedding, knowledge_chunk, knowledge_document, knowledge_chunkwords")
         for way in ("seqscan", "sort"):
@@ -107,7 +109,7 @@ def test_it_is_one_statement_that_uses_both_indexes(cast: Cast, embedder: Embedd
         assert len(queries) == 2  # the space, and the search
         cursor.execute(f"EXPLAIN {queries.captured_queries[-1]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert f"embedding_hnsw_{space.id.hex}" in plan
+    assert f"{own_table(space.id, cast.project.id)}_hnsw" in plan
     assert "Bitmap Index Scan on chunk_words" in plan
     assert "Case 77 was closed." in {passage.text for passage in found}
 
