@@ -38,6 +38,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "room": "documents",
+        "section": "settings",
         "role": get_role(actor_of(request), project),
         "form": form,
         "tried": tried,
