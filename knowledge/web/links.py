@@ -5,13 +5,14 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from bs4 import BeautifulSoup, Tag
-from bs4.filter import SoupStrainer
 
 from core.errors import InvalidInput
 from knowledge.web.addresses import canonical
+
+if TYPE_CHECKING:
+    from bs4 import Tag
 
 MAX_BYTES = 2 * 1024 * 1024  # of a page that are searched for links
 MAX_LINKS = 2_000  # of one page
@@ -29,6 +30,9 @@ class Outline:
 
 def read_outline(html: bytes, url: str) -> Outline:
     """`url` is the address that the page was found at."""
+    from bs4 import BeautifulSoup  # here, for the web process has no use for it
+    from bs4.filter import SoupStrainer
+
     wanted = SoupStrainer(["a", "base", "link", "meta"])
     tags = BeautifulSoup(html[:MAX_BYTES], "lxml", parse_only=wanted)
     base = next((found for tag in tags("base", href=True) if (found := _address(tag, url))), url)
