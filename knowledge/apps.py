@@ -18,10 +18,11 @@ class KnowledgeConfig(AppConfig):
 
 
 def forget_original(instance: Any, **_: Any) -> None:  # Any: Django's signature
-    """A document's file goes with its row. A signal, for only it hears of a project that takes its documents along."""
-    storage, path = instance.original.storage, instance.original.name
-    if path:
-        transaction.on_commit(lambda: storage.delete(path), robust=True)  # the row is gone in any case
+    """A document's files go with its row. A signal, for only it hears of a project that takes its documents along."""
+    from knowledge import originals
+
+    for file in {instance.original, instance.live_original}:
+        originals.forget(file)
 
 
 def drop_vectors(instance: Any, **_: Any) -> None:  # Any: Django's signature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from uuid import UUID
 
 from django.contrib import messages
@@ -64,7 +65,7 @@ def _picture(found: Document, page: int | None, target: Chunk | None) -> str:
         return ""
     address = reverse("document-page", args=[found.project.slug, found.id, page])
     chunk = f"&chunk={target.id}" if target is not None and target.metadata.get("page") == page else ""
-    return f"{address}?of={found.content_hash[:12]}{chunk}"
+    return f"{address}?of={PurePath(str(found.shown_original.name)).name[:12]}{chunk}"
 
 
 @require_GET
@@ -80,11 +81,11 @@ def page(request: HttpRequest, slug: str, document_id: UUID, number: int) -> Htt
             text = list_live_chunks(found).filter(id=UUID(wanted)).values_list("text", flat=True).first() or ""
         except ValueError as error:
             raise NotFound("There is no such passage in this document.") from error
-    tag = f'"{found.content_hash[:32]}-{number}-{wanted}"'
+    tag = f'"{found.shown_original.name}-{number}-{wanted}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified(headers={"ETag": tag})
     try:
-        with found.original.open("rb") as file:
+        with found.shown_original.open("rb") as file:
             picture = render_page(file, number, text)
     except FileNotFoundError as error:
         raise NotFound("The original of this document is gone from the storage.") from error
@@ -111,7 +112,7 @@ def original(request: HttpRequest, slug: str, document_id: UUID) -> FileResponse
     if "inline" in request.GET:
         kind = "application/pdf" if found.kind == "pdf" else "text/plain" if found.kind in AS_TEXT else ""
     try:
-        file = found.original.open("rb")
+        file = found.shown_original.open("rb")
     except FileNotFoundError as error:
         raise NotFound("The original of this document is gone from the storage.") from error
     response = FileResponse(file, as_attachment=not kind, filename=name, content_type=kind or None)

@@ -41,7 +41,7 @@ from providers.types import Embedder
 
 log = logging.getLogger(__name__)
 BATCH = 32  # chunks embedded, stored and announced together
-SLICE_BATCHES, SLICE_SECONDS = 16, 20.0  # an embedding task does so much, and lets others pass
+SLICE_BATCHES, SLICE_SECONDS = 16, 4.0  # an embedding task does so much, and lets others pass
 MAX_ATTEMPTS = 8  # since it last moved on
 FIRST_PAUSE, LONGEST_PAUSE = 5, 600  # seconds; each pause is twice the one before
 

@@ -21,7 +21,7 @@ from caching import eviction
 from caching.gate import break_seal
 from core.errors import InvalidInput, QuotaReached, TooLong, UnreadableFile
 from core.text import nfc
-from knowledge import queue
+from knowledge import originals, queue
 from knowledge.models import Chunk, Document, KnowledgePolicy
 from knowledge.parsers import check_kind
 from knowledge.progress import announce
@@ -74,7 +74,8 @@ def upload(
             return Uploaded(document=document, is_new=False, same_as=same_as)
         _check_quota(document, size)
         if not made:
-            _forget_file(document)
+            if document.original.name != document.live_original.name:  # the live one answers until another is ready
+                originals.forget(document.original)
             document.version = max(document.version, document.live_version) + 1
             document.size, document.content_hash, document.uploaded_by = size, digest, user
         file.seek(0)
@@ -259,12 +260,6 @@ def _checked_size(file: File[bytes]) -> int:
         megabytes = ceil(size / MEGABYTE * 10) / 10
         raise TooLong(f"The file has {megabytes} MB; {settings.MAX_UPLOAD_MB} MB is the limit here.")
     return size
-
-
-def _forget_file(document: Document) -> None:
-    storage, path = document.original.storage, document.original.name
-    if path:
-        transaction.on_commit(lambda: storage.delete(path), robust=True)  # the row is gone in any case
 
 
 def fit_name(name: str) -> str:

@@ -10,7 +10,7 @@ from knowledge import ingestion, originals, partitions, queue, reembedding, serv
 from knowledge.models import Document
 
 BUILD_LIMIT = 24 * 3600  # seconds: the index of some millions of chunks takes hours
-FILLING = 8.0  # seconds at a time, so that uploads need not wait long behind it
+FILLING = 4.0  # seconds at a time, so that uploads need not wait long behind it
 
 
 @shared_task

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from caching import eviction
-from knowledge import claim
+from knowledge import claim, originals
 from knowledge.models import Chunk, Document, DocumentPart, EmbeddingSpace
 from knowledge.services import move_corpus_version
 from knowledge.spaces import is_still_active, text_to_embed
@@ -51,6 +51,7 @@ def publish(document: Document, space: EmbeddingSpace) -> bool:
             document,
             state=Document.State.READY,
             live_version=document.version,
+            live_original=document.original.name,
             chunks_embedded=document.chunks_total,
         )
         _keep(document, match(document, space))
@@ -60,6 +61,8 @@ def publish(document: Document, space: EmbeddingSpace) -> bool:
         eviction.replace_chunks(document.project_id, dict(gone.values_list("id", "content_hash")), hashes)
         gone.delete()
         DocumentPart.objects.filter(document=document).exclude(version=document.version).delete()
+        if document.live_original.name != document.original.name:
+            originals.forget(document.live_original)
         if document.live_version != document.version:
             move_corpus_version(document.project_id)
     return True

@@ -307,14 +307,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_start": 0,
     "interval_step": 0,
 }
-# In this order: short chores, then what people wait for. Of bulk, what was begun is finished first.
+# In this order: short chores, then what people wait for. Of bulk, what was begun is finished first. A step lasts some
+# seconds (a long document's, a crawl's), then its worker looks here again.
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
     "celery": {},
     "parse": {},
     "embed": {},
+    "crawl": {},
     "embed-bulk": {},
     "parse-bulk": {},
-    "crawl": {},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL

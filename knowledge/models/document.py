@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from accounts.models import Project
@@ -43,6 +44,9 @@ class Document(models.Model):
     source = models.ForeignKey(WebSource, null=True, blank=True, on_delete=models.SET_NULL, related_name="documents")
     language = models.CharField(max_length=20, blank=True, help_text="Of its text, as it was detected: en, de, zh …")
     original = models.FileField(upload_to=original_path, max_length=300)
+    live_original = models.FileField(
+        upload_to=original_path, max_length=300, blank=True, help_text="The original that the live version was read from."
+    )
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     content_hash = models.CharField(max_length=64, help_text="SHA-256 of the original.")
     parts_hash = models.CharField(max_length=64, blank=True, help_text="Of the original that its parts were read from.")
@@ -91,6 +95,11 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shown_original(self) -> FieldFile:
+        """The file to open beside what searches find: of the live version, while a newer one is read or has failed."""
+        return self.live_original or self.original
 
     @property
     def is_finished(self) -> bool:

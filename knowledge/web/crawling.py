@@ -28,7 +28,7 @@ from knowledge.web.robots import Rules, read_rules, wait_turn
 from knowledge.web.sitemaps import list_addresses
 
 log = logging.getLogger(__name__)
-SLICE = 10.0  # seconds of one run; then others have their turn
+SLICE = 4.0  # seconds of one run; then others have their turn
 STALLED_AFTER = timedelta(minutes=3)  # besides what a single fetch may take
 MAX_TIME = timedelta(hours=6)  # of a whole crawl
 IN_A_ROW = 5  # pages that fail one after another: it is the host

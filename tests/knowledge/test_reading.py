@@ -10,6 +10,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -44,9 +45,14 @@ def fresh_process() -> Generator[None, None, None]:
 
 
 def parser() -> psutil.Process:
-    # By the parent's number: children() compares start times, which a machine that was suspended gets wrong.
-    mine = [process for process in psutil.process_iter() if process.ppid() == os.getpid()]
-    (child,) = [process for process in mine if "knowledge.parsers" in process.cmdline()]
+    # By the parent's number, asked anew: psutil remembers start times, which a machine that was suspended gets wrong.
+    mine = []
+    for pid in psutil.pids():
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.ppid() == os.getpid() and "knowledge.parsers" in process.cmdline():
+                mine.append(process)
+    (child,) = mine
     return child
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import numpy as np
+import pytest
 from django.db import connection
 
 from core.redis import sync_redis
-from knowledge import ingestion, services
+from knowledge import ingestion, originals, services
 from knowledge.models import Chunk, ChunkEmbedding, Document
 from tests.caching.embedder import EmbedderServer
-from tests.conftest import Cast, add_document
+from tests.conftest import HANDBOOK, Cast, add_document
 from tests.knowledge.conftest import found, upload
 
 
@@ -134,3 +136,45 @@ def test_deleting_a_document_between_two_versions_leaves_nothing(cast: Cast, emb
     services.delete(document)
     assert not Chunk.objects.exists()
     assert not ChunkEmbedding.objects.exists()
+
+
+@pytest.mark.parametrize("end", ["waits", "fails", "is cancelled"])
+def test_the_original_of_what_searches_find_stays_until_another_version_is_ready(cast: Cast, end: str) -> None:
+    first = add_document(cast.project)
+    document, _ = upload(cast.project, b"\x00" * 100 if end == "fails" else "# New\n\nOther words.")
+    if end == "fails":
+        ingestion.ingest(document.id)
+    if end == "is cancelled":
+        services.cancel(document)
+    document.refresh_from_db()
+    assert document.state == {"waits": "queued", "fails": "failed", "is cancelled": "cancelled"}[end]
+    assert "30 days" in found(cast.project)
+    assert opened(document) == HANDBOOK.encode()
+    assert originals.forget_orphans(older_than=timedelta()) == 0
+    last, _ = upload(cast.project, "# Newer\n\nThe last words.")
+    ingestion.ingest(last.id)
+    last.refresh_from_db()
+    assert opened(last) == b"# Newer\n\nThe last words."
+    assert last.live_original.name == last.original.name
+    for gone in (first, document):
+        assert not gone.original.storage.exists(str(gone.original.name))
+    services.delete(last)
+    assert not last.original.storage.exists(str(last.original.name))
+
+
+def test_both_originals_of_a_document_go_with_it(cast: Cast) -> None:
+    add_document(cast.project)
+    document, _ = upload(cast.project, "# New\n\nOther words.")
+    document.refresh_from_db()
+    paths = {str(document.original.name), str(document.live_original.name)}
+    assert len(paths) == 2
+    services.delete(document)
+    assert not any(document.original.storage.exists(path) for path in paths)
+
+
+def opened(document: Document) -> bytes:
+    """The file that the document's page opens."""
+    document.refresh_from_db()
+    with document.shown_original.open("rb") as file:
+        content: bytes = file.read()
+    return content
