@@ -1,7 +1,8 @@
-"""Errors as REST bodies: one shape for ours and for Django REST framework's own."""
+"""What all of REST has in common: one shape of error, for ours and Django REST framework's own, and strict requests."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +27,17 @@ class ErrorBody(serializers.Serializer[None]):
     """Documents the shape: `{"error": {"code", "message"}}`."""
 
     error = ErrorDetail()
+
+
+class Strict(serializers.Serializer[None]):
+    """Refuses fields that it does not know: a filter with a typing error must not let everything through."""
+
+    def to_internal_value(self, data: Any) -> Any:  # Any: REST framework's signature
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
+            known = ", ".join(self.fields)
+            told = f"There is no field '{unknown[0]}' here; known are {known}."
+            raise serializers.ValidationError({"non_field_errors": [told]})
+        return super().to_internal_value(data)
 
 
 def error_response(code: str, message: str, status: int) -> Response:

@@ -1,11 +1,7 @@
-"""Documents and search over REST."""
+"""Documents over REST."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from asgiref.sync import async_to_sync
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
@@ -13,26 +9,17 @@ from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import actor_of
 from accounts.models import Role, User
 from accounts.selectors import get_project
-from caching.canonical import canonical_text
-from caching.embeddings import embed_question
-from core.errors import InvalidInput
 from core.rest import ErrorBody, ErrorDetail
 from knowledge import archives, services
 from knowledge.bulk import ACTIONS, carry_out, change_of
 from knowledge.describing import describe
 from knowledge.listing import SORTS, STATES, list_matching, listing_of
 from knowledge.models import Document
-from knowledge.retrieval import TOP, search
 from knowledge.selectors import get_document, list_documents
-from knowledge.spaces import get_serving_embedder
-from knowledge.types import Filters, Passage
-
-MAX_QUERY = 8_000  # characters
 
 
 class DocumentBody(serializers.ModelSerializer[Document]):
@@ -204,77 +191,3 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
     def _body(self, document: Document) -> Response:
         document.refresh_from_db()
         return Response(DocumentBody(document).data)
-
-
-class Strict(serializers.Serializer[None]):
-    """Refuses fields that it does not know: a filter with a typing error must not let everything through."""
-
-    def to_internal_value(self, data: Any) -> Any:  # Any: REST framework's signature
-        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
-            known = ", ".join(self.fields)
-            told = f"There is no field '{unknown[0]}' here; known are {known}."
-            raise serializers.ValidationError({"non_field_errors": [told]})
-        return super().to_internal_value(data)
-
-
-class FiltersRequest(Strict):
-    documents = serializers.ListField(child=serializers.UUIDField(), max_length=1000, required=False)
-    tags = serializers.ListField(
-        child=serializers.CharField(max_length=50),
-        max_length=50,
-        required=False,
-        help_text="Documents with all of these.",
-    )
-    kinds = serializers.ListField(
-        child=serializers.CharField(max_length=11), max_length=50, required=False, help_text="Name endings: pdf, docx …"
-    )
-    since = serializers.DateTimeField(required=False, help_text="Uploaded at this time or after it.")
-    until = serializers.DateTimeField(required=False, help_text="Uploaded at this time or before it.")
-    metadata = serializers.DictField(required=False, help_text="Key and value pairs, all of which a document has.")
-
-    @staticmethod
-    def filters(values: Mapping[str, Any]) -> Filters:  # Any: of the fields above
-        """Validated values as a search takes them."""
-        return Filters(
-            documents=tuple(values.get("documents", ())),
-            tags=tuple(values.get("tags", ())),
-            kinds=tuple(kind.lower().lstrip(".") for kind in values.get("kinds", ())),
-            since=values.get("since"),
-            until=values.get("until"),
-            metadata=values.get("metadata", {}),
-        )
-
-
-class SearchRequest(Strict):
-    query = serializers.CharField(max_length=MAX_QUERY)
-    limit = serializers.IntegerField(min_value=1, max_value=50, default=TOP)
-    filters = FiltersRequest(required=False)
-
-
-class PassageBody(serializers.Serializer[Passage]):
-    chunk_id = serializers.UUIDField()
-    document_id = serializers.UUIDField()
-    document = serializers.CharField()
-    locator = serializers.CharField()
-    text = serializers.CharField()
-    similarity = serializers.FloatField(help_text="The cosine to the query. Words count for the order too.")
-    chunk_ids = serializers.ListField(child=serializers.UUIDField(), help_text="All that the text was joined from.")
-
-
-class SearchView(APIView):
-    @extend_schema(request=SearchRequest, responses={200: PassageBody(many=True), "4XX": ErrorBody, "5XX": ErrorBody})
-    def post(self, request: Request, slug: str) -> Response:
-        """The passages of a project that answer a query best, by meaning and by words, best first."""
-        actor = actor_of(request)
-        project = get_project(actor, slug)
-        asked = SearchRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        text = canonical_text(asked.validated_data["query"])
-        if not text:
-            raise InvalidInput("Type something to search for.")
-        embedder = get_serving_embedder()
-        vector = async_to_sync(embed_question)(embedder, text)
-        wanted = asked.validated_data
-        filters = FiltersRequest.filters(wanted.get("filters", {}))
-        passages = search(actor, project.id, embedder, text, vector, limit=wanted["limit"], filters=filters)
-        return Response(PassageBody(passages, many=True).data)  # type: ignore[arg-type]  # a list, for many=True

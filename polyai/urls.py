@@ -13,8 +13,9 @@ from chat.api import AskView
 from chat.cache_api import CacheEntriesViewSet
 from chat.consumers import ConversationConsumer
 from knowledge import policy_api as chunking
-from knowledge.api import DocumentsViewSet, SearchView
+from knowledge.api import DocumentsViewSet
 from knowledge.consumers import DocumentsConsumer
+from knowledge.search_api import SearchView
 from knowledge.web.api import SourcesViewSet
 from polyai import health
 
