@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from math import isfinite
 
 from django.db import transaction
 
 from core.errors import InvalidInput
-from core.text import nfc, storable
+from core.text import is_storable, nfc, storable
 from knowledge import services
 from knowledge.bulk import clean_tags
 from knowledge.models import Document
@@ -16,6 +17,7 @@ from knowledge.models import Document
 MAX_KEYS = 50
 KEY_LENGTH = 100
 VALUE_LENGTH = 1000
+UNSTORABLE = "has a NUL character or half a surrogate pair, which cannot be stored; take it out"
 
 
 def describe(
@@ -39,14 +41,20 @@ def describe(
 
 
 def check_metadata(metadata: Mapping[str, object]) -> None:
-    """Raises InvalidInput for what is no flat, small set of keys and values."""
+    """Raises InvalidInput for what is no flat, small set of keys and values that PostgreSQL can hold."""
     if len(metadata) > MAX_KEYS:
         raise InvalidInput(f"A document has {MAX_KEYS} keys of metadata at most.")
     for key, value in metadata.items():
+        if not is_storable(key):
+            raise InvalidInput(f"The key '{storable(key)}' of the metadata {UNSTORABLE}.")
         if not key or len(key) > KEY_LENGTH:
             raise InvalidInput(f"A key of metadata has 1 to {KEY_LENGTH} characters.")
         if not (value is None or isinstance(value, str | int | float | bool)):
             raise InvalidInput(f"The value of '{key}' is a list or an object; text, a number, true or false is meant.")
+        if isinstance(value, str) and not is_storable(value):
+            raise InvalidInput(f"The value of '{key}' in the metadata {UNSTORABLE}.")
+        if isinstance(value, float) and not isfinite(value):
+            raise InvalidInput(f"The value of '{key}' in the metadata is not a finite number; leave it out.")
         if len(str(value)) > VALUE_LENGTH:
             raise InvalidInput(f"The value of '{key}' has more than {VALUE_LENGTH:,} characters.")
 

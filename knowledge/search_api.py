@@ -18,6 +18,7 @@ from caching.canonical import canonical_text
 from caching.embeddings import embed_question
 from core.errors import InvalidInput
 from core.rest import ErrorBody, Strict
+from knowledge.describing import check_metadata
 from knowledge.retrieval import TOP, search
 from knowledge.spaces import get_serving_embedder
 from knowledge.types import Filters, Passage
@@ -39,6 +40,10 @@ class FiltersRequest(Strict):
     since = serializers.DateTimeField(required=False, help_text="Uploaded at this time or after it.")
     until = serializers.DateTimeField(required=False, help_text="Uploaded at this time or before it.")
     metadata = serializers.DictField(required=False, help_text="Key and value pairs, all of which a document has.")
+
+    def validate_metadata(self, value: dict[str, object]) -> dict[str, object]:
+        check_metadata(value)  # what no document can have is a mistake, not a filter
+        return value
 
     @staticmethod
     def filters(values: Mapping[str, Any]) -> Filters:  # Any: of the fields above
