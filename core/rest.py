@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as default_handler
 
 from core.errors import InvalidInput, PolyAIError, StoreUnavailable, TooLong
+from core.text import storable
 
 
 class ErrorDetail(serializers.Serializer[None]):
@@ -59,7 +60,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if response is None:
         return None
     if isinstance(error, ValidationError):
-        response.data = {"error": {"code": "invalid_input", "message": _sentence(error.detail)}}
+        response.data = {"error": {"code": "invalid_input", "message": storable(_sentence(error.detail))}}
     else:
         if isinstance(error, Http404):
             error = NotFound("There is nothing here.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from rest_framework.test import APIClient
 
+from knowledge.describing import describe
 from knowledge.models import Document
-from tests.conftest import Cast
+from tests.conftest import Cast, add_document, browser_of
 from tests.knowledge.conftest import upload
 from tests.knowledge.test_api import DOCUMENTS, SEARCH
 from tests.knowledge.test_api import program as program
@@ -41,3 +42,36 @@ def test_metadata_that_no_document_can_have_is_no_filter(cast: Cast, program: AP
     response = program.post(SEARCH, asked, format="json")
     assert response.status_code == 400
     assert "'team'" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "body", ['{"query": "a", "\\ud800": 1}', '{"query": "a", "filters": {"documents": ["\\ud800"]}}']
+)
+def test_a_refusal_that_repeats_half_a_surrogate_pair_can_be_sent(program: APIClient, body: str) -> None:
+    assert program.post(SEARCH, body, content_type="application/json").status_code == 400
+
+
+# --- The playground's metadata -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("12", {"number.md", "text.md"}),
+        ("12.0", {"number.md"}),
+        ("true", {"yes.md"}),
+        ("null", {"null.md"}),
+        ("1.5", {"half.md"}),
+        ("1e999", set()),
+        ("[12]", set()),
+        ("NaN", set()),
+    ],
+)
+def test_the_playground_finds_numbers_and_booleans_as_they_are_typed(cast: Cast, typed: str, found: set[str]) -> None:
+    held = {"number.md": 12, "text.md": "12", "yes.md": True, "null.md": None, "half.md": 1.5, "list.md": "other"}
+    for name, value in held.items():
+        document = add_document(cast.project, f"Goods may be returned, says {name}.", name)
+        describe(document, metadata={"floor": value})
+    page = browser_of(cast.alice).get("/projects/support/search/", {"q": "goods", "key": "floor", "value": typed})
+    assert page.status_code == 200
+    assert {line.candidate.passage.document for line in page.context["lines"]} == found
