@@ -64,6 +64,16 @@ def written(metadata: Mapping[str, object]) -> list[tuple[str, str]]:
     return [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in metadata.items()]
 
 
+def readings(typed: str) -> tuple[object, ...]:
+    """What somebody may mean who typed a value: the text itself, and what `written` shows so: `"12"` → `("12", 12)`."""
+    try:
+        value = json.loads(typed)
+        check_metadata({"value": value})
+    except (ValueError, RecursionError, InvalidInput):
+        return (typed,)
+    return (typed,) if isinstance(value, str) else (typed, value)
+
+
 def read(before: Mapping[str, object], pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
     """Metadata as a form sends it back. A value that was not text, and was not touched, stays what it was."""
     shown = dict(written(before))

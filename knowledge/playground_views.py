@@ -16,6 +16,7 @@ from accounts.models import Project, Role
 from accounts.selectors import get_project, get_role
 from accounts.types import Actor
 from core.text import nfc, storable
+from knowledge.describing import readings
 from knowledge.listing import list_kinds, list_tags
 from knowledge.playground import Trial, put_to_search
 from knowledge.selectors import list_documents
@@ -79,7 +80,7 @@ def _try(actor: Actor, project: Project, typed: dict[str, Any]) -> Trial:  # Any
         kinds=(typed["kind"],) if typed["kind"] else (),
         since=datetime.combine(typed["since"], time.min, UTC) if typed["since"] else None,
         until=datetime.combine(typed["until"], time.max, UTC) if typed["until"] else None,
-        metadata={typed["key"]: typed["value"]} if typed["key"] else {},
+        metadata={typed["key"]: readings(typed["value"])} if typed["key"] else {},
     )
     if typed["document"] and not filters.documents:
         return Trial.of_nothing(f"No document here has “{typed['document']}” in its name.")

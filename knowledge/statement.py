@@ -13,10 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from pgvector import Vector as VectorText
 
 from accounts.selectors import list_projects
@@ -102,8 +104,9 @@ def list_filtered(project_id: UUID, filters: Filters) -> QuerySet[Document] | No
         documents = documents.filter(created_at__gte=filters.since)
     if filters.until is not None:
         documents = documents.filter(created_at__lte=filters.until)
-    if filters.metadata:
-        documents = documents.filter(metadata__contains=dict(filters.metadata))
+    for key, value in filters.metadata.items():
+        values = value if isinstance(value, tuple) else (value,)
+        documents = documents.filter(reduce(or_, [Q(metadata__contains={key: one}) for one in values]))
     return documents
 
 

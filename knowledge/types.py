@@ -145,7 +145,8 @@ class Filters:
     """Which documents a search looks at; each empty field lets all of them through.
 
     `tags`: documents with all of these. `kinds`: name endings without the dot. `metadata`: key and value pairs,
-    all of which the document's own metadata has. `since` and `until` are of the document's upload.
+    all of which the document's own metadata has; of a tuple, one of its values. `since` and `until` are of the
+    document's upload.
     """
 
     documents: tuple[UUID, ...] = ()
