@@ -30,6 +30,7 @@ from knowledge.types import Uploaded
 
 log = logging.getLogger(__name__)
 NAME_LENGTH = 255
+BLANK = " \u115f\u1160\u2800\u3164\uffa0"  # printable to Unicode, and yet nothing is seen
 TAG_LENGTH, MAX_TAGS = 50, 50
 MEGABYTE = 1024 * 1024
 AT_ONCE = 100  # documents in one transaction
@@ -269,8 +270,8 @@ def fit_name(name: str) -> str:
         c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
     )
     shown = "/".join(part for part in shown.split("/") if part.strip() not in ("", ".", ".."))
-    if not shown:
-        raise InvalidInput("The file has no name.")
+    if not PurePath(shown).stem.strip(BLANK):
+        raise InvalidInput("The file has no name that can be seen. Give it one with letters.")
     if len(shown) > NAME_LENGTH:
         # With a digest of the whole, so that two long names which begin alike stay two.
         ending = f"~{hashlib.sha256(shown.encode()).hexdigest()[:8]}{PurePath(shown).suffix[:20]}"
