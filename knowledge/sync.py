@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from knowledge import services
 from knowledge.models import Document, SyncedFile
 from knowledge.parsers import PARSERS
 from knowledge.types import Uploaded
+
+EMPTY = "empty"
+OUTSIDE = "links that lead out of the folder"
+NAMELESS = "no name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +34,15 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done. `unreadable` are folders that could not be listed: what lies in them is not known."""
+    """What is to be done. `unreadable` are folders that could not be listed: what lies in them is not known. `skipped`
+    are the names of files that are left out, by the reason."""
 
     new: tuple[LocalFile, ...]
     changed: tuple[LocalFile, ...]
     unchanged: int
     gone: tuple[Document, ...]
     unreadable: tuple[str, ...]
+    skipped: Mapping[str, Sequence[str]]
 
     @property
     def empties(self) -> bool:
@@ -46,7 +54,8 @@ def make_plan(project: Project, folder: Path) -> Plan:
     """Compare a folder, all below it, with what was synced from it before, by size and time of change. A folder that is
     not there is an empty one."""
     unreadable: list[str] = []
-    files = _list_files(folder, unreadable)
+    skipped: defaultdict[str, list[str]] = defaultdict(list)
+    files = _list_files(folder, unreadable, skipped)
     known = {row.document.name: row for row in _synced(project, folder)}
     new, changed = [], []
     for file in files:
@@ -55,13 +64,14 @@ def make_plan(project: Project, folder: Path) -> Plan:
             new.append(file)
         elif (row.size, row.modified_ns) != (file.size, file.modified_ns):
             changed.append(file)
-    names = {file.name for file in files}
+    names = {file.name for file in files}.union(skipped[EMPTY])  # a file that is being written may be empty
     return Plan(
         new=tuple(new),
         changed=tuple(changed),
         unchanged=len(files) - len(new) - len(changed),
         gone=tuple(row.document for name, row in known.items() if name not in names),
         unreadable=tuple(unreadable),
+        skipped={reason: skipped[reason] for reason in (EMPTY, OUTSIDE, NAMELESS) if skipped[reason]},
     )
 
 
@@ -70,8 +80,8 @@ def bring(project: Project, folder: Path, file: LocalFile) -> Uploaded:
 
     Raises InvalidInput and what services.upload raises, OSError.
     """
-    other = SyncedFile.objects.filter(document__project=project, document__name=file.name).exclude(folder=folder)
-    if row := other.first():
+    row = SyncedFile.objects.filter(document__project=project, document__name=file.name).first()
+    if row and not _is_same(row.folder, folder):
         raise InvalidInput(
             f"The document of this name comes from {row.folder}. Sync one of the two into a project of its own."
         )
@@ -85,21 +95,39 @@ def bring(project: Project, folder: Path, file: LocalFile) -> Uploaded:
 
 
 def _synced(project: Project, folder: Path) -> list[SyncedFile]:
-    rows = SyncedFile.objects.filter(document__project=project, folder=str(folder))
-    return list(rows.select_related("document").order_by("document__name"))
+    rows = SyncedFile.objects.filter(document__project=project)
+    spellings = [known for known in rows.values_list("folder", flat=True).distinct() if _is_same(known, folder)]
+    return list(rows.filter(folder__in=spellings).select_related("document").order_by("document__name"))
 
 
-def _list_files(folder: Path, unreadable: list[str]) -> list[LocalFile]:
+def _is_same(known: str, folder: Path) -> bool:
+    """Whether two spellings are of one folder. A link stays itself also when it is led to another folder."""
+    return known == str(folder) or Path(known).resolve() == folder.resolve()
+
+
+def _list_files(folder: Path, unreadable: list[str], skipped: Mapping[str, list[str]]) -> list[LocalFile]:
     """Files of a kind that can be read, in the order of their names; hidden ones are left out."""
     files: dict[str, LocalFile] = {}
+    root = folder.resolve()
     for place, folders, names in os.walk(folder, onerror=lambda error: _note(unreadable, folder, error)):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in sorted(Path(place, name) for name in names if not name.startswith(".")):
             if path.suffix.lower() not in PARSERS or not path.is_file():
                 continue
-            name, seen = services.fit_name(path.relative_to(folder).as_posix()), path.stat()
-            # Two files whose names become one (é in two forms): the first has it, else they would take turns.
-            files.setdefault(name, LocalFile(path=path, name=name, size=seen.st_size, modified_ns=seen.st_mtime_ns))
+            shown = path.relative_to(folder).as_posix()
+            try:
+                name, seen = services.fit_name(shown), path.stat()
+            except InvalidInput:
+                skipped[NAMELESS].append(repr(shown))
+                continue
+            if not path.resolve().is_relative_to(root):
+                skipped[OUTSIDE].append(name)
+            elif not seen.st_size:
+                skipped[EMPTY].append(name)
+            else:
+                # Two files whose names become one (é in two forms): the first has it, else they would take turns.
+                found = LocalFile(path=path, name=name, size=seen.st_size, modified_ns=seen.st_mtime_ns)
+                files.setdefault(name, found)
     return list(files.values())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from accounts.models import Project
 from core.redis import sync_redis
@@ -31,6 +32,12 @@ def folder(tmp_path: Path) -> Path:
 
 def sync(folder: Path, **options: object) -> tuple[int, str, str]:
     """Run it, and what it queued: exit status, the last line of the output, errors."""
+    status, lines, errors = sync_aloud(folder, **options)
+    return status, lines[-1], errors
+
+
+def sync_aloud(folder: Path, **options: object) -> tuple[int, list[str], str]:
+    """As `sync`, with the whole output."""
     out, err = StringIO(), StringIO()
     status = 0
     try:
@@ -39,7 +46,7 @@ def sync(folder: Path, **options: object) -> tuple[int, str, str]:
         status = int(end.code or 0)
     for document in Document.objects.filter(state="queued"):
         ingestion.ingest(document.id)
-    return status, out.getvalue().splitlines()[-1].removeprefix("support: "), err.getvalue()
+    return status, [line.removeprefix("support: ") for line in out.getvalue().splitlines()], err.getvalue()
 
 
 def names(project: Project) -> set[str]:
@@ -142,12 +149,15 @@ def test_two_folders_do_not_take_a_name_from_each_other(cast: Cast, folder: Path
     assert "30 days" in found(cast.project)
 
 
-def test_a_file_that_is_refused_holds_up_no_other_and_is_tried_again(cast: Cast, folder: Path) -> None:
-    (folder / "a.md").write_bytes(b"")
+def test_a_file_that_is_refused_holds_up_no_other_and_is_tried_again(
+    cast: Cast, folder: Path, settings: Settings
+) -> None:
+    settings.MAX_UPLOAD_MB = 1
+    (folder / "a.md").write_bytes(b"x" * (1024 * 1024 + 1))
     status, line, errors = sync(folder)
     assert (status, line) == (1, "2 new, 0 changed, 0 unchanged, 0 deleted, 1 refused")
-    assert errors == "a.md: refused: The file is empty.\n"
-    (folder / "a.md").write_text("No longer empty.")
+    assert errors.startswith("a.md: refused: The file has 1.1 MB")
+    (folder / "a.md").write_text("No longer too large.")
     assert sync(folder)[:2] == (0, "1 new, 0 changed, 1 unchanged, 0 deleted, 0 refused")
 
 
@@ -161,3 +171,67 @@ def test_a_document_deleted_on_the_page_comes_back_with_the_next_sync(cast: Cast
     sync(folder)
     services.delete(Document.objects.get(name="a.md"))
     assert sync(folder)[1] == "1 new, 0 changed, 1 unchanged, 0 deleted, 0 refused"
+
+
+def test_a_link_that_leads_out_of_the_folder_is_left_out_and_said(cast: Cast, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.md").write_text("The secret is 42.")
+    (folder / "link.md").symlink_to(tmp_path / "secret.md")
+    (folder / "inner.md").symlink_to(folder / "a.md")
+    status, lines, errors = sync_aloud(folder)
+    assert (status, errors) == (0, "")
+    assert lines == [
+        "skipped: 1 (links that lead out of the folder): link.md",
+        "3 new, 0 changed, 0 unchanged, 0 deleted, 0 refused",
+    ]
+    assert names(cast.project) == {"a.md", "inner.md", "north/b.md"}
+
+
+def test_a_file_that_became_a_link_out_of_the_folder_is_gone(cast: Cast, folder: Path, tmp_path: Path) -> None:
+    sync(folder)
+    (folder / "a.md").rename(tmp_path / "a.md")
+    (folder / "a.md").symlink_to(tmp_path / "a.md")
+    assert sync(folder)[1] == "0 new, 0 changed, 1 unchanged, 1 deleted, 0 refused"
+
+
+def test_two_spellings_of_a_folder_are_one(cast: Cast, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(folder)
+    for spelling in (tmp_path / "current", folder, folder / ".." / "handbooks", tmp_path / "current"):
+        sync(spelling)
+        (folder / "a.md").write_text(f"Goods may be returned, says {spelling}.")
+        assert sync(spelling)[:2] == (0, "0 new, 1 changed, 1 unchanged, 0 deleted, 0 refused")
+
+
+def test_a_link_to_a_folder_may_be_led_to_another(cast: Cast, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(folder)
+    sync(tmp_path / "current")
+    folder.rename(tmp_path / "older")
+    folder.with_name("newer").mkdir()
+    (tmp_path / "newer" / "a.md").write_text("Goods may be returned within 90 days.")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to(tmp_path / "newer")
+    assert sync(tmp_path / "current")[:2] == (0, "0 new, 1 changed, 0 unchanged, 1 deleted, 0 refused")
+
+
+def test_an_empty_file_is_left_out_until_it_has_text_and_keeps_what_it_had(cast: Cast, folder: Path) -> None:
+    sync(folder)
+    for name in ("a.md", "c.md"):
+        (folder / name).write_bytes(b"")
+    status, lines, errors = sync_aloud(folder)
+    assert (status, errors) == (0, "")
+    assert lines == ["skipped: 2 (empty): a.md, c.md", "0 new, 0 changed, 1 unchanged, 0 deleted, 0 refused"]
+    assert "30 days" in found(cast.project)
+    (folder / "c.md").write_text("No longer empty.")
+    assert sync(folder)[:2] == (0, "1 new, 0 changed, 1 unchanged, 0 deleted, 0 refused")
+
+
+def test_of_many_that_are_left_out_the_first_are_named(cast: Cast, folder: Path) -> None:
+    for number in range(8):
+        (folder / f"{number}.md").touch()
+    assert "skipped: 8 (empty): 0.md, 1.md, 2.md, 3.md, 4.md …" in sync_aloud(folder, dry_run=True)[1]
+
+
+def test_a_file_whose_name_cannot_be_shown_is_left_out(cast: Cast, folder: Path) -> None:
+    (folder / "  .md").write_text("Who am I?")
+    status, lines, _ = sync_aloud(folder)
+    assert (status, lines[0]) == (0, "skipped: 1 (no name): '  .md'")
+    assert names(cast.project) == {"a.md", "north/b.md"}

@@ -18,6 +18,8 @@ from knowledge import services, sync
 from knowledge.management.project import ProjectCommand
 from knowledge.models import Document
 
+NAMED = 5  # of the files that are skipped
+
 
 class Command(ProjectCommand):
     help = "Keeps a project in step with a folder: new, changed and deleted files. Run it as often as you like."
@@ -41,6 +43,9 @@ class Command(ProjectCommand):
             plan = sync.make_plan(project, folder)
             gone = self._gone(plan, folder, keep=options["keep"], may_be_all=options["delete"])
             transaction.set_rollback(options["dry_run"])  # a project that it would make
+        for reason, names in plan.skipped.items():
+            more = " …" if len(names) > NAMED else ""
+            self.stdout.write(f"skipped: {len(names)} ({reason}): {', '.join(names[:NAMED])}{more}")
         figures = f"{len(plan.new)} new, {len(plan.changed)} changed, {plan.unchanged} unchanged"
         if options["dry_run"]:
             self._tell(plan, gone)
