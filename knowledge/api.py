@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
@@ -13,13 +15,16 @@ from rest_framework.response import Response
 from accounts.authentication import actor_of
 from accounts.models import Role, User
 from accounts.selectors import get_project
-from core.rest import ErrorBody, ErrorDetail
+from core.rest import ErrorBody, ErrorDetail, Strict
 from knowledge import archives, services
 from knowledge.bulk import ACTIONS, carry_out, change_of
 from knowledge.describing import describe
 from knowledge.listing import SORTS, STATES, list_matching, listing_of
 from knowledge.models import Document
+from knowledge.parsers import PARSERS
 from knowledge.selectors import get_document, list_documents
+
+MAX_PAGE = 1_000_000  # documents
 
 
 class DocumentBody(serializers.ModelSerializer[Document]):
@@ -64,13 +69,26 @@ class BulkBody(serializers.Serializer[None]):
     message = serializers.CharField()
 
 
-LIST_PARAMETERS = [
-    OpenApiParameter("state", enum=STATES, description="`unfinished`: queued, parsing or embedding."),
-    OpenApiParameter("kind", description="The name's ending: pdf, docx, md …"),
-    OpenApiParameter("tag", description="Documents that have it."),
-    OpenApiParameter("search", description="Text in the name, a tag or the error."),
-    OpenApiParameter("ordering", enum=list(SORTS), description="`newest` where it is not given."),
-]
+def _one_of(values: Iterable[str], help_text: str) -> serializers.ChoiceField:
+    told = f"'{{input}}' is not known; it is one of {', '.join(values)}."
+    return serializers.ChoiceField(
+        list(values),
+        required=False,
+        help_text=help_text,
+        error_messages={"invalid_choice": told},
+    )
+
+
+class ListRequest(Strict):
+    """What a list of documents may be asked for."""
+
+    state = _one_of(STATES, "`unfinished`: queued, parsing or embedding.")
+    kind = _one_of([ending.lstrip(".") for ending in PARSERS], "The name's ending: pdf, docx, md …")
+    tag = serializers.CharField(max_length=50, required=False, help_text="Documents that have it.")
+    search = serializers.CharField(max_length=200, required=False, help_text="Text in the name, a tag or the error.")
+    ordering = _one_of(SORTS, "`newest` where it is not given.")
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, required=False, help_text="Documents of a page.")
+    offset = serializers.IntegerField(min_value=0, required=False, help_text="Documents before the page.")
 
 
 class RefusedBody(serializers.Serializer[archives.Refused]):
@@ -101,7 +119,10 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         project = get_project(actor, self.kwargs["slug"])
         if self.action != "list":
             return list_documents(actor, project.id)
-        asked = self.request.query_params.dict()
+        asked = {name: value for name, value in self.request.query_params.dict().items() if value}
+        if "kind" in asked:
+            asked["kind"] = asked["kind"].lower().lstrip(".")
+        ListRequest(data=asked).is_valid(raise_exception=True)
         renamed = {**asked, "q": asked.get("search", ""), "sort": asked.get("ordering", "")}
         return list_matching(actor, project.id, listing_of(renamed))
 
@@ -109,7 +130,7 @@ class DocumentsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         """Files come as a form, what is said of a document as JSON."""
         return [JSONParser()] if self.request and self.request.method == "PATCH" else super().get_parsers()
 
-    @extend_schema(parameters=LIST_PARAMETERS)
+    @extend_schema(parameters=[ListRequest])
     def list(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Documents, newest first, filtered and ordered as the page does it."""
         return super().list(request, *args, **kwargs)

@@ -293,6 +293,29 @@ def test_documents_are_listed_by_state_kind_tag_and_words(cast: Cast, program: A
     assert listed("state=unfinished") == []
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("state=zz", "state: 'zz' is not known; it is one of unfinished, queued"),
+        ("kind=exe", "kind: 'exe' is not known; it is one of "),
+        ("ordering=size", "ordering: 'size' is not known; it is one of newest"),
+        ("limit=many", "limit: "),
+        ("limit=1000000000000000000000", "limit: "),
+        ("offset=-1", "offset: "),
+        ("sort=name", "There is no field 'sort' here; known are state, kind, tag, search, ordering"),
+    ],
+)
+def test_a_list_that_nobody_can_make_is_refused(program: APIClient, query: str, told: str) -> None:
+    response = program.get(f"{DOCUMENTS}?{query}")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_input")
+    assert response.json()["error"]["message"].startswith(told)
+
+
+def test_a_parameter_without_a_value_counts_as_not_said(cast: Cast, program: APIClient) -> None:
+    upload(cast.project)
+    assert program.get(f"{DOCUMENTS}?state=&kind=.MD&ordering=&limit=1&offset=0").json()["count"] == 1
+
+
 def test_a_document_is_described_retried_and_cancelled(cast: Cast, program: APIClient) -> None:
     document = add_document(cast.project, b"broken\x00", "broken.md")
     address = f"{DOCUMENTS}{document.id}/"
