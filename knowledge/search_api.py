@@ -24,22 +24,28 @@ from knowledge.spaces import get_serving_embedder
 from knowledge.types import Filters, Passage
 
 MAX_QUERY = 8_000  # characters
+# Whoever computes a list, of the documents that somebody may see say, must not get everything when it is empty.
+NOT_EMPTY: dict[str, Any] = {  # Any: of two types of fields
+    "required": False,
+    "allow_empty": False,
+    "error_messages": {"empty": "An empty filter lets nothing through. Leave it out to search everything."},
+}
 
 
 class FiltersRequest(Strict):
-    documents = serializers.ListField(child=serializers.UUIDField(), max_length=1000, required=False)
+    documents = serializers.ListField(child=serializers.UUIDField(), max_length=1000, **NOT_EMPTY)
     tags = serializers.ListField(
         child=serializers.CharField(max_length=50),
         max_length=50,
-        required=False,
         help_text="Documents with all of these.",
+        **NOT_EMPTY,
     )
     kinds = serializers.ListField(
-        child=serializers.CharField(max_length=11), max_length=50, required=False, help_text="Name endings: pdf, docx …"
+        child=serializers.CharField(max_length=11), max_length=50, help_text="Name endings: pdf, docx …", **NOT_EMPTY
     )
     since = serializers.DateTimeField(required=False, help_text="Uploaded at this time or after it.")
     until = serializers.DateTimeField(required=False, help_text="Uploaded at this time or before it.")
-    metadata = serializers.DictField(required=False, help_text="Key and value pairs, all of which a document has.")
+    metadata = serializers.DictField(help_text="Key and value pairs, all of which a document has.", **NOT_EMPTY)
 
     def validate_metadata(self, value: dict[str, object]) -> dict[str, object]:
         check_metadata(value)  # what no document can have is a mistake, not a filter

@@ -44,6 +44,15 @@ def test_metadata_that_no_document_can_have_is_no_filter(cast: Cast, program: AP
     assert "'team'" in response.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("name", ["documents", "tags", "kinds", "metadata"])
+def test_a_filter_that_names_nothing_is_refused_and_not_everything(program: APIClient, name: str) -> None:
+    asked = {"query": "a", "filters": {name: {} if name == "metadata" else []}}
+    response = program.post(SEARCH, asked, format="json")
+    assert response.status_code == 400
+    assert name in response.json()["error"]["message"]
+    assert "Leave it out" in response.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     "body", ['{"query": "a", "\\ud800": 1}', '{"query": "a", "filters": {"documents": ["\\ud800"]}}']
 )
