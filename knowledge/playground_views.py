@@ -24,6 +24,7 @@ from knowledge.types import Filters
 
 MAX_NAMED = 500  # documents that a name may stand for
 MAX_LIMIT = 50
+LIMIT = 5
 SHOWN = 60  # candidates
 
 
@@ -31,7 +32,7 @@ class PlaygroundForm(forms.Form):
     """A question and what the search is limited to."""
 
     q = forms.CharField(label="Question", max_length=2000, strip=True)
-    limit = forms.IntegerField(label="Passages", min_value=1, max_value=MAX_LIMIT, initial=5, required=False)
+    limit = forms.IntegerField(label="Passages", min_value=1, max_value=MAX_LIMIT, required=False)
     document = forms.CharField(label="Documents named", max_length=255, required=False)
     tag = forms.CharField(label="Tag", max_length=50, required=False)
     kind = forms.CharField(label="Kind", max_length=10, required=False)
@@ -56,7 +57,8 @@ class PlaygroundForm(forms.Form):
 def playground(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     project = get_project(actor, slug, Role.EDITOR)
-    form = PlaygroundForm(request.GET if "q" in request.GET else None, initial={"limit": 5, **request.GET.dict()})
+    asked = {"limit": str(LIMIT), **{name: value for name, value in request.GET.items() if value}}
+    form = PlaygroundForm(asked if "q" in request.GET else None, initial=asked)
     trial = _try(actor, project, form.cleaned_data) if form.is_bound and form.is_valid() else None
     context = {
         "project": project,
@@ -85,5 +87,5 @@ def _try(actor: Actor, project: Project, typed: dict[str, Any]) -> Trial:  # Any
     if typed["document"] and not filters.documents:
         return Trial.of_nothing(f"No document here has “{typed['document']}” in its name.")
     return put_to_search(
-        actor, project.id, typed["q"], limit=typed["limit"] or 5, filters=filters, wanted=typed["wanted"].strip()
+        actor, project.id, typed["q"], limit=typed["limit"] or LIMIT, filters=filters, wanted=typed["wanted"].strip()
     )

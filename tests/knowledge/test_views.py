@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -537,6 +538,13 @@ def test_a_search_is_laid_open_to_editors(cast: Cast) -> None:
     assert "No document here has" in browser.get(f"{PLAYGROUND}?q=a&document=nowhere").content.decode()
     assert "No chunk here has this id" in browser.get(f"{PLAYGROUND}?q=a&wanted=nowhere").content.decode()
     assert browser.get(f"{PLAYGROUND}?q=&limit=0").status_code == 400
+
+
+@pytest.mark.parametrize(("query", "shown"), [("", 5), ("?q=noon", 5), ("?q=noon&limit=", 5), ("?q=noon&limit=2", 2)])
+def test_the_playground_shows_how_many_passages_it_looked_for(cast: Cast, query: str, shown: int) -> None:
+    page = browser_of(cast.alice).get(f"{PLAYGROUND}{query}").content.decode()
+    (field,) = re.findall(r'<input[^>]*name="limit"[^>]*>', page)
+    assert f'value="{shown}"' in field
 
 
 def test_the_playground_is_for_editors(cast: Cast) -> None:
