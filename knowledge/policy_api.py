@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.forms import model_to_dict
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,7 +38,7 @@ class PolicyBody(serializers.ModelSerializer[KnowledgePolicy]):
         model = KnowledgePolicy
         fields = [*FIELDS, "estimate"]
 
-    @extend_schema(responses=EstimateBody)
+    @extend_schema_field(EstimateBody)
     def get_estimate(self, policy: KnowledgePolicy) -> dict[str, object]:
         return dict(EstimateBody(estimate(policy.project)).data)
 

@@ -401,6 +401,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "DocumentState": "knowledge.models.Document.State",
+        "WebSourceState": "knowledge.models.WebSource.State",
+        "WebPageState": "knowledge.models.WebPage.State",
+    },
 }
 
 # --- Admin --------------------------------------------------------------------------------------
