@@ -20,16 +20,23 @@ from knowledge.web.selectors import get_source, list_pages, list_sources
 
 
 class WebSourceBody(serializers.ModelSerializer[WebSource]):
-    pages_found = serializers.IntegerField()
+    pages_found = serializers.IntegerField(help_text="Taken, failed, waiting and skipped together.")
     pages_taken = serializers.IntegerField()
     pages_failed = serializers.IntegerField()
     pages_waiting = serializers.IntegerField()
+    pages_skipped = serializers.IntegerField(help_text="Forbidden, elsewhere and unreadable together.")
+    pages_forbidden = serializers.IntegerField(help_text="Skipped: robots.txt or the page itself asks for it.")
+    pages_elsewhere = serializers.IntegerField(help_text="Skipped: they lead to another site.")
+    pages_unreadable = serializers.IntegerField(help_text="Skipped: of no kind that is read.")
+    pages_duplicate = serializers.IntegerField(help_text="Not among those found: other addresses of the same pages.")
+    pages_gone = serializers.IntegerField(help_text="Not among those found: the server has no such page.")
 
     class Meta:
         model = WebSource
         fields = [
             *("id", "url", "scope", "max_pages", "refresh_hours", "state", "error", "error_code", "notes"),
-            *("pages_found", "pages_taken", "pages_failed", "pages_waiting"),
+            *("pages_found", "pages_taken", "pages_failed", "pages_waiting", "pages_skipped"),
+            *("pages_forbidden", "pages_elsewhere", "pages_unreadable", "pages_duplicate", "pages_gone"),
             *("last_fetched_at", "due_at", "created_at"),
         ]
         read_only_fields = fields

@@ -26,6 +26,10 @@ from knowledge.web.robots import Rules
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3  # in one crawl
 MAX_DEPTH = 20  # links from the start
+# Why a page is left out; pages are counted by it.
+ROBOTS = "The site's robots.txt asks not to fetch it."
+NOINDEX = "The page asks not to be indexed."
+ELSEWHERE = "It leads to another site."
 _TEXT = (".html", ".htm", ".txt", ".md", ".csv")
 
 
@@ -61,7 +65,7 @@ def visit(source: WebSource, page: WebPage, rules: Rules) -> PolyAIError | None:
     """
     try:
         if not rules.allow(page.url):
-            raise LeftOut("The site's robots.txt asks not to fetch it.")
+            raise LeftOut(ROBOTS)
         known = {"etag": page.etag, "last_modified": page.last_modified} if page.document_id else {}
         with fetch(page.url, kinds=readable_kinds(), **known) as fetched:
             _take(source, page, fetched)
@@ -112,7 +116,7 @@ def _take(source: WebSource, page: WebPage, fetched: Fetched) -> None:
         if page.state != WebPage.State.QUEUED:
             return
         if outline is not None and not outline.is_indexable:
-            raise LeftOut("The page asks not to be indexed.")
+            raise LeftOut(NOINDEX)
         if not fetched.is_unchanged:
             _store(source, page, fetched)
             page.etag, page.last_modified = fetched.etag, fetched.last_modified
@@ -143,7 +147,7 @@ def _own_page(source: WebSource, page: WebPage, fetched: Fetched, outline: Outli
         source.root = root_of(fetched.url)  # the site is where its start page leads
         WebSource.objects.filter(id=source.id).update(root=source.root)
     if not is_below(fetched.url, source.root):
-        raise LeftOut("It leads to another site.")
+        raise LeftOut(ELSEWHERE)
     if fetched.url != page.url:
         page = _alias(source, page, fetched.url)
     own = outline.canonical if outline else ""

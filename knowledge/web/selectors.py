@@ -10,21 +10,32 @@ from django.utils import timezone
 
 from accounts.selectors import list_projects
 from accounts.types import Actor
-from core.errors import NotFound
+from core.errors import NotFound, UnsupportedFile
 from knowledge.models import WebPage, WebSource
 from knowledge.web.crawling import stalled_after
+from knowledge.web.pages import ELSEWHERE, NOINDEX, ROBOTS
 
 LOST_AFTER = timedelta(minutes=1)  # nobody took it from the queue, or the queue was lost
 
 
 def list_sources(actor: Actor, project_id: UUID) -> QuerySet[WebSource]:
-    """With the numbers of their pages: `pages_found`, `pages_taken`, `pages_failed`, `pages_waiting`."""
+    """With the numbers of their pages: `pages_found` is `pages_taken`, `pages_failed`, `pages_waiting` and
+    `pages_skipped` together. Skipped are `pages_forbidden` (by robots.txt or noindex), `pages_elsewhere` (on another
+    site) and `pages_unreadable` (of no kind that is read). `pages_duplicate`, other addresses of pages, and
+    `pages_gone` are beside it."""
     states = WebPage.State
+    skipped = Q(pages__state=states.SKIPPED)
     return WebSource.objects.filter(project__in=list_projects(actor), project_id=project_id).annotate(
         pages_found=Count("pages", filter=~Q(pages__state__in=[states.ALIAS, states.GONE])),
         pages_taken=Count("pages", filter=Q(pages__state=states.TAKEN)),
         pages_failed=Count("pages", filter=Q(pages__state=states.FAILED)),
         pages_waiting=Count("pages", filter=Q(pages__state=states.QUEUED)),
+        pages_skipped=Count("pages", filter=skipped),
+        pages_forbidden=Count("pages", filter=skipped & Q(pages__error__in=[ROBOTS, NOINDEX])),
+        pages_elsewhere=Count("pages", filter=skipped & Q(pages__error=ELSEWHERE)),
+        pages_unreadable=Count("pages", filter=skipped & Q(pages__error_code=UnsupportedFile.code)),
+        pages_duplicate=Count("pages", filter=Q(pages__state=states.ALIAS)),
+        pages_gone=Count("pages", filter=Q(pages__state=states.GONE)),
     )
 
 

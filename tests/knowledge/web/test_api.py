@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -47,6 +48,40 @@ def test_a_program_adds_a_site_and_reads_what_became_of_it(cast: Cast, site: Sit
         "/a": "taken",
         "/missing": "gone",
     }
+
+
+def test_the_numbers_of_a_sources_pages_add_up(cast: Cast, site: Site, program: APIClient) -> None:
+    site.add("/", links("/a", "/same", "/private", "/hidden", "/away", "/film", "/missing", "/broken"))
+    site.add("/a", "<p>a</p>")
+    site.add("/same", '<link rel="canonical" href="/a"><p>a</p>')
+    site.add("/robots.txt", "User-agent: *\nDisallow: /private")
+    site.add("/hidden", '<meta name="robots" content="noindex"><p>h</p>')
+    site.add("/film", b"x", type="video/mp4")
+    site.add("/broken", status=403)
+    with closing(Site()) as other:
+        other.add("/", "<p>o</p>")
+        site.add("/away", status=302, headers={"Location": f"{other.url}/"})
+        source = add_source(project=cast.project, url=site.url, scope="site")
+        crawl(source.id)
+    shown = program.get(f"{SOURCES}{source.id}/").json()
+    assert {name.removeprefix("pages_"): n for name, n in shown.items() if name.startswith("pages_")} == {
+        "found": 7,
+        "taken": 2,
+        "failed": 1,
+        "waiting": 0,
+        "skipped": 4,
+        "forbidden": 2,
+        "elsewhere": 1,
+        "unreadable": 1,
+        "duplicate": 1,
+        "gone": 1,
+    }
+    page = browser_of(cast.alice).get(reverse("sources", args=["support"])).content.decode()
+    for told in (
+        *("2 of 7 pages taken", "1 failed", "2 skipped as the site asks", "1 skipped on another site"),
+        *("1 skipped of no kind that is read", "1 other address of the same pages", "1 not there"),
+    ):
+        assert f"<span>{told}</span>" in page
 
 
 def test_a_program_refreshes_and_removes(cast: Cast, site: Site, program: APIClient) -> None:
