@@ -24,7 +24,7 @@ from core.errors import PolyAIError
 from knowledge import archives, services
 from knowledge.bulk import Change, carry_out
 from knowledge.listing import FACETS
-from knowledge.models import Chunk, Document
+from knowledge.models import Chunk, Document, KnowledgePolicy, SyncedFile
 from knowledge.parsers import PARSERS
 from knowledge.space_admin import EmbeddingSpaceAdmin as EmbeddingSpaceAdmin
 from knowledge.web import admin as web_admin  # noqa: F401  # registers itself
@@ -222,3 +222,25 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
     @display(description="Text")
     def beginning(self, chunk: Chunk) -> str:
         return chunk.text[:120]
+
+
+@admin.register(KnowledgePolicy)
+class KnowledgePolicyAdmin(ReadOnly, ModelAdmin):
+    """To look at: they are changed on the project's settings page, which says what a change takes."""
+
+    list_display = ("project", "chunk_tokens", "chunk_overlap", "max_documents", "max_megabytes")
+    list_select_related = ("project",)
+    search_fields = ("project__name", "project__slug")
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(SyncedFile)
+class SyncedFileAdmin(ReadOnly, ModelAdmin):
+    """To look at, and to delete where a folder has moved: the document stays, and may come from another then."""
+
+    list_display = ("document", "folder", "size")
+    list_select_related = ("document",)
+    list_filter = ("document__project",)
+    search_fields = ("document__name", "folder")

@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import User
 from knowledge import services
-from knowledge.models import Chunk, Document
+from knowledge.models import Chunk, Document, KnowledgePolicy, SyncedFile
 from tests.conftest import PASSWORD, Cast, add_document, browser_of
 from tests.knowledge.conftest import found
 
@@ -172,3 +172,20 @@ def test_a_document_leads_to_its_page_and_to_the_playground(cast: Cast, curator:
     assert "Search playground" in page
     response = curator.get(f"{ADMIN}{document.id}/playground/")
     assert response.headers["Location"] == "/projects/support/search/?document=handbook.md"
+
+
+def test_the_curator_sees_policies_and_synced_files_and_may_free_a_file(cast: Cast, curator: Client) -> None:
+    document = add_document(cast.project)
+    KnowledgePolicy.objects.create(project=cast.project, max_documents=77)
+    SyncedFile.objects.create(document=document, folder="/srv/handbooks", size=1, modified_ns=1)
+    policies, synced = "/admin/knowledge/knowledgepolicy/", "/admin/knowledge/syncedfile/"
+    assert "77" in curator.get(policies).content.decode()
+    assert "/srv/handbooks" in curator.get(synced, {"q": "handbook.md"}).content.decode()
+    for address in (f"{policies}{cast.project.id}/", f"{synced}{document.id}/"):
+        assert curator.get(f"{address}change/").status_code == 200
+        assert curator.post(f"{address}change/", {"max_documents": 1}).status_code == 403
+    assert curator.get(f"{policies}add/").status_code == curator.get(f"{synced}add/").status_code == 403
+    assert curator.post(f"{policies}{cast.project.id}/delete/", {"post": "yes"}).status_code == 403
+    curator.post(f"{synced}{document.id}/delete/", {"post": "yes"})
+    assert not SyncedFile.objects.exists()
+    assert Document.objects.get() == document
