@@ -9,7 +9,7 @@ from knowledge.describing import describe
 from knowledge.models import Document
 from tests.conftest import Cast, add_document, browser_of
 from tests.knowledge.conftest import upload
-from tests.knowledge.test_api import DOCUMENTS, SEARCH
+from tests.knowledge.test_api import DOCUMENTS, SEARCH, program_of
 from tests.knowledge.test_api import program as program
 
 UNSTORABLE = [
@@ -58,6 +58,22 @@ def test_a_filter_that_names_nothing_is_refused_and_not_everything(program: APIC
 )
 def test_a_refusal_that_repeats_half_a_surrogate_pair_can_be_sent(program: APIClient, body: str) -> None:
     assert program.post(SEARCH, body, content_type="application/json").status_code == 400
+
+
+def test_a_search_is_laid_open_to_editors_alone(cast: Cast, program: APIClient) -> None:
+    add_document(cast.project)
+    asked = {"query": "May goods be returned?", "limit": 1, "explain": True, "wanted": "Norway"}
+    body = program.post(SEARCH, asked, format="json").json()
+    first, second = body["candidates"]
+    assert first["passage"] == body["passages"][0]
+    assert (first["dense_rank"], first["lexical_rank"], first["dropped"]) == (1, 1, "")
+    assert first["fused"] > second["fused"]
+    assert second["dropped"] == "Not among the best 1."
+    assert {"embed", "search", "assemble"} <= set(body["stages"])
+    assert "Norway" in body["report"]["passage"]["text"]
+    assert body["report"]["reasons"]
+    assert program_of(cast.bob, cast.project).post(SEARCH, asked, format="json").status_code == 403
+    assert program.post(SEARCH, {**asked, "explain": False}, format="json").status_code == 400
 
 
 # --- The playground's metadata -------------------------------------------------------------------
