@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             name="live_original",
             field=models.FileField(
                 blank=True,
-                help_text="The original that the live version was read from.",
+                help_text="The file that its live version was read from.",
                 max_length=300,
                 upload_to=knowledge.models.document.original_path,
             ),

@@ -45,7 +45,7 @@ class Document(models.Model):
     language = models.CharField(max_length=20, blank=True, help_text="Of its text, as it was detected: en, de, zh …")
     original = models.FileField(upload_to=original_path, max_length=300)
     live_original = models.FileField(
-        upload_to=original_path, max_length=300, blank=True, help_text="The original that the live version was read from."
+        upload_to=original_path, max_length=300, blank=True, help_text="The file that its live version was read from."
     )
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     content_hash = models.CharField(max_length=64, help_text="SHA-256 of the original.")
