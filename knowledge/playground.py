@@ -17,8 +17,8 @@ from core.errors import NotFound, ProviderError
 from knowledge.explanation import explain, explain_chunk
 from knowledge.models import Chunk
 from knowledge.selectors import list_documents
+from knowledge.spaces import get_serving_embedder
 from knowledge.types import Candidate, ChunkReport, Explanation, Filters
-from providers.registry import get_embedder
 from providers.types import Vector
 
 WITHOUT_VECTOR = "The embedder does not answer, so this search went by words alone."
@@ -62,7 +62,7 @@ def put_to_search(
 ) -> Trial:
     """Search as the chat does, and keep all that was seen. `wanted`: a chunk's id, words of it, or a document's name;
     its report says why it is found or is not. Raises InvalidInput for a question without text."""
-    embedder = get_embedder()
+    embedder = get_serving_embedder()
     text, began, notice = canonical_text(question), time.perf_counter(), ""
     vector: Vector | None = None
     try:

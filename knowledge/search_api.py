@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from accounts.models import Role
 from accounts.selectors import get_project
 from caching.canonical import canonical_text
 from caching.embeddings import embed_question
-from core.errors import InvalidInput
+from core.errors import InvalidInput, ProviderError
 from core.rest import ErrorBody, Strict
 from knowledge.describing import check_metadata
 from knowledge.playground import Trial, put_to_search
@@ -25,6 +26,8 @@ from knowledge.retrieval import TOP, search
 from knowledge.spaces import get_serving_embedder
 from knowledge.types import Candidate, ChunkReport, Filters, Passage
 
+log = logging.getLogger(__name__)
+SIDES = "X-PolyAI-Search"  # of a response: what its passages were found by
 MAX_QUERY = 8_000  # characters
 # Whoever computes a list, of the documents that somebody may see say, must not get everything when it is empty.
 NOT_EMPTY: dict[str, Any] = {  # Any: of two types of fields
@@ -143,7 +146,8 @@ class SearchView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """The passages of a project that answer a query best, by meaning and by words, best first.
 
-        With `explain` an object instead: every candidate with its ranks and scores, and the time of each stage.
+        `X-PolyAI-Search` says what they were found by: "meaning, words", or "words" while the embedder is down. With
+        `explain` an object instead: every candidate with its ranks and scores, and the time of each stage.
         """
         actor = actor_of(request)
         project = get_project(actor, slug)
@@ -160,7 +164,12 @@ class SearchView(APIView):
                 actor, project.id, text, limit=limit, filters=filters, wanted=wanted.get("wanted", "")
             )
             return Response(ExplainedBody(trial).data)
-        embedder = get_serving_embedder()
-        vector = async_to_sync(embed_question)(embedder, text)
+        embedder, vector = get_serving_embedder(), None
+        try:
+            vector = async_to_sync(embed_question)(embedder, text)
+        except ProviderError as error:
+            log.warning("search by words alone: %s", error.message)
         passages = search(actor, project.id, embedder, text, vector, limit=limit, filters=filters)
-        return Response(PassageBody(passages, many=True).data)  # type: ignore[arg-type]  # a list, for many=True
+        headers = {SIDES: "words" if vector is None else "meaning, words"}
+        found = PassageBody(passages, many=True)  # type: ignore[arg-type]  # a list, for many=True
+        return Response(found.data, headers=headers)
