@@ -44,6 +44,7 @@ PARSERS = {
     **dict.fromkeys(_TEXT.split(), "text"),
 }
 LABEL = 200  # characters
+_CONTROLS = {code: "\n" if chr(code) in "\r\v\f" else None for code in range(0x20) if chr(code) not in "\t\n"}
 
 
 def check_kind(name: str) -> None:
@@ -76,12 +77,12 @@ def parse(name: str, content: bytes, limits: Limits = DEFAULT) -> Reading:
 
 
 def _checked(reading: Reading, limits: Limits) -> Reading:
-    parts = tuple(_cleaned(part) for part in reading.parts if part.text.strip())
+    parts = tuple(part for part in map(_cleaned, reading.parts) if part.text.strip())
     if not parts:
         raise NoText("There is no text in the file. A scan needs text recognition (OCR) first.")
     if sum(len(part.text) for part in parts) > limits.characters:
         raise TooLargeToRead(f"The file has more than {limits.characters // 1_000_000} million characters. Split it.")
-    return replace(reading, parts=parts)
+    return replace(reading, parts=parts, notes=_storable(reading.notes))
 
 
 def _cleaned(part: Part) -> Part:
@@ -89,5 +90,8 @@ def _cleaned(part: Part) -> Part:
 
 
 def _storable(text: str) -> str:
-    """Without what PostgreSQL cannot store: NUL and halves of characters."""
-    return text.replace("\x00", "").encode("utf-8", errors="replace").decode()
+    """Without control characters, of which PostgreSQL cannot store NUL and readers see none, and halves of characters.
+
+    What ends a line or a page ends a line; tabs stay.
+    """
+    return text.replace("\r\n", "\n").translate(_CONTROLS).encode("utf-8", errors="replace").decode()

@@ -63,3 +63,12 @@ def test_the_web_process_does_not_carry_the_libraries_that_read_files() -> None:
     command = [sys.executable, "-c", program]
     run = subprocess.run(command, capture_output=True, text=True, cwd=settings.BASE_DIR, env=environment)
     assert run.stdout.split("\n")[:2] == ["[]", "True"], run.stderr
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.csv", "a.html", "a.eml", "a.rtf"])
+def test_no_control_character_comes_out_of_any_file(name: str) -> None:
+    words = "one \x01\x02two\x07 \x1bthree\x0cfour\x0bfive six seven eight nine ten eleven twelve"
+    content = f"{{\\rtf1 {words}}}" if name == "a.rtf" else f"Subject: x\r\n\r\n{words}\r\n{words}"
+    (part,) = parse(name, content.encode()).parts
+    assert not {c for c in part.text if c < " "} - {"\t", "\n"}
+    assert {"two", "three", "four", "five"} <= set(part.text.split())
