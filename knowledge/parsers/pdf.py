@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pypdfium2
 from pypdfium2 import raw
@@ -12,6 +14,13 @@ from core.errors import DamagedFile, EncryptedFile, NoText, WrongKind
 from knowledge.parsers import recognition
 from knowledge.parsers.limits import DEFAULT, Limits
 from knowledge.types import Part, Reading
+
+# pdfium writes U+0002 for a hyphen at a line's end, U+FFFE in older versions, with or without the line's end after it.
+_LINE_END = re.compile(r"[\x02\ufffe](?:\r?\n)?")
+_CUT_WORD = re.compile(r"(?<=[^\W_])" + _LINE_END.pattern + r"(?=[^\W_])")
+_SIDES = re.compile(rf"\w*{_CUT_WORD.pattern}\w*")
+_WORD = re.compile(r"[^\W\d_]+")
+LONGEST = 50  # letters of a word
 
 
 def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
@@ -23,6 +32,7 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
             parts.append(Part(text=text, page=index + 1))
             if is_scanned:
                 scanned.append(index)
+        parts = _joined(parts)
         if not scanned:
             return Reading(parts=tuple(parts))
         found, notes = recognition.recognise(document, scanned, limits)
@@ -77,11 +87,36 @@ def _read(document: pypdfium2.PdfDocument, index: int) -> tuple[str, bool]:
 def _text(page: pypdfium2.PdfPage) -> str:
     words = page.get_textpage()
     try:
-        # U+FFFE is how pdfium writes a hyphen at a line's end, U+0000 a glyph without a character.
-        text: str = words.get_text_bounded().replace("\ufffe\r\n", "").replace("\ufffe", "").replace("\x00", "")
+        text: str = words.get_text_bounded()
     finally:
         words.close()
-    return text.replace("\r\n", "\n")
+    # What else has no character comes as its number in the font, and 3 is the blank of nearly every TrueType font.
+    return text.replace("\r\n", "\n").replace("\x03", " ")
+
+
+def _joined(parts: Sequence[Part]) -> list[Part]:
+    """With the words made whole that the ends of lines had cut."""
+    if not any(_LINE_END.search(part.text) for part in parts):
+        return list(parts)
+    vocabulary = {word for part in parts for word in _WORD.findall(_SIDES.sub(" ", part.text).lower())}
+
+    def join(cut: re.Match[str]) -> str:
+        return "-" if _is_compound(cut, vocabulary) else ""
+
+    return [replace(part, text=_LINE_END.sub(" ", _CUT_WORD.sub(join, part.text))) for part in parts]
+
+
+def _is_compound(cut: re.Match[str], vocabulary: Set[str]) -> bool:
+    """Whether a hyphen belongs to its word ("worst-case") and was not put there by the line's end ("impor-tant").
+
+    The document's own words tell: a compound's two sides stand in it elsewhere, and not as one word.
+    """
+    before, after = cut.string[cut.start() - 1], cut.string[cut.end()]
+    if not (before.isalpha() and after.isalpha()) or (before.islower() and after.isupper()):
+        return True
+    left = _WORD.findall(cut.string, max(cut.start() - LONGEST, 0), cut.start())[-1].lower()
+    right = _WORD.findall(cut.string, cut.end(), cut.end() + LONGEST)[0].lower()
+    return left + right not in vocabulary and left in vocabulary and right in vocabulary
 
 
 def in_words(pages: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 
@@ -14,6 +15,7 @@ from knowledge.parsers.pdf import opened
 WIDTH = 1_000  # dots
 HIGHEST = 4_000
 YELLOW = (255, 221, 87, 255)
+_BESIDE = re.compile(r"[\s\x00-\x1f\ufffe\u00ad-]+")
 LEAST = 4  # characters of a line that is looked for by itself
 
 
@@ -36,7 +38,7 @@ def render(content: bytes, number: int, text: str = "") -> bytes:
 
 def _find(page: pypdfium2.PdfPage, text: str) -> list[tuple[float, float, float, float]]:
     """The boxes of a passage's lines in points; the passage whole if it stands so, else the lines that are found."""
-    wanted = "".join(text.split())
+    wanted = _letters(text)
     if not wanted:
         return []
     words = page.get_textpage()
@@ -44,7 +46,7 @@ def _find(page: pypdfium2.PdfPage, text: str) -> list[tuple[float, float, float,
         letters, places = [], []
         for place in range(words.count_chars()):
             letter = chr(raw.FPDFText_GetUnicode(words, place))
-            if not letter.isspace() and letter not in "\x00\x02\ufffe":
+            if _letters(letter):
                 letters.append(letter)
                 places.append(place)
         whole = "".join(letters)
@@ -59,10 +61,15 @@ def _find(page: pypdfium2.PdfPage, text: str) -> list[tuple[float, float, float,
         words.close()
 
 
+def _letters(text: str) -> str:
+    """What a page and the text that was made of it share: neither blanks nor hyphens, drawn or put in by a line's end."""
+    return _BESIDE.sub("", text)
+
+
 def _lines(whole: str, text: str) -> list[tuple[int, int]]:
     spans, after = [], 0
     for line in text.splitlines():
-        wanted = "".join(line.split())
+        wanted = _letters(line)
         at = whole.find(wanted, after) if len(wanted) >= LEAST else -1
         if at >= 0:
             spans.append((at, len(wanted)))

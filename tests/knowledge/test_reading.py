@@ -262,6 +262,12 @@ def test_a_page_is_a_picture_with_the_passage_marked_on_it() -> None:
     assert marked[2].count(yellow) > 500
 
 
+def test_a_passage_is_found_over_the_hyphens_at_the_ends_of_lines() -> None:
+    pdf = io.BytesIO(make_pdf("the worst-\ncase is impor-\ntant"))
+    (part,) = read("a.pdf", pdf).parts
+    assert render_page(pdf, 1, part.text) != render_page(pdf, 1)
+
+
 def test_a_passage_that_is_not_on_the_page_leaves_it_plain() -> None:
     pdf = make_pdf("one line")
     assert render_page(io.BytesIO(pdf), 1, "another one") == render_page(io.BytesIO(pdf), 1)

@@ -19,10 +19,28 @@ def test_a_page_without_text_is_left_out_and_the_others_keep_their_numbers() -> 
     assert [part.page for part in parse("a.pdf", make_pdf("One", "", "Three")).parts] == [1, 3]
 
 
-def test_a_word_cut_at_the_end_of_a_line_has_no_strange_character() -> None:
-    (part,) = parse("a.pdf", make_pdf("An exam-\nple of hyphens")).parts
-    assert "\ufffe" not in part.text
-    assert "\x00" not in part.text
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("An exam-\nple of hyphens", "An example of hyphens"),
+        ("The worst-\ncase of all: a case worst for us", "The worst-case of all: a case worst for us"),
+        ("An over-\nview is no view over it: an overview", "An overview is no view over it: an overview"),
+        ("from Nord-\nRhein in COVID-\n19 times", "from Nord-Rhein in COVID-19 times"),
+        ("sensible re-\nuse", "sensible reuse"),
+    ],
+)
+def test_a_hyphen_at_the_end_of_a_line_stays_only_where_it_belongs_to_the_word(page: str, text: str) -> None:
+    assert parse("a.pdf", make_pdf(page)).parts[0].text == text
+
+
+def test_the_words_of_other_pages_tell_what_a_hyphen_is() -> None:
+    pages = make_pdf("the worst-\ncase and the over-\nview", "worst case; view over an overview")
+    assert parse("a.pdf", pages).parts[0].text == "the worst-case and the overview"
+
+
+def test_a_glyph_without_a_character_leaves_no_control_character() -> None:
+    (part,) = parse("a.pdf", make_pdf("bul\x01let \x02 and\x03blank \x1b[31m")).parts
+    assert part.text.split() == ["bullet", "and", "blank", "[31m"]
 
 
 def test_a_scan_says_that_it_needs_ocr() -> None:
