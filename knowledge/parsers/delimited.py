@@ -11,7 +11,7 @@ from itertools import islice
 from core.errors import TooLargeToRead
 from knowledge.parsers.limits import DEFAULT, Limits
 from knowledge.parsers.tables import to_table
-from knowledge.parsers.text import decode
+from knowledge.parsers.text import decode, notes_on
 from knowledge.types import Part, Reading
 
 _DELIMITERS = ",;\t|"
@@ -27,9 +27,10 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
         if cells > limits.cells:
             raise TooLargeToRead(f"The table has more than {limits.cells:,} cells. Split it.")
         rows.append(row)
+    notes = notes_on(text)
     if max(map(len, rows), default=0) < 2:
-        return Reading(parts=(Part(text="\n".join(cell.strip() for row in rows for cell in row)),))
-    return Reading(parts=(Part(text=to_table(rows), is_markdown=True),))
+        return Reading(parts=(Part(text="\n".join(cell.strip() for row in rows for cell in row)),), notes=notes)
+    return Reading(parts=(Part(text=to_table(rows), is_markdown=True),), notes=notes)
 
 
 def _delimiter(text: str) -> str:

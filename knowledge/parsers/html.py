@@ -12,7 +12,7 @@ from markdownify import MarkdownConverter
 from core.errors import TooLargeToRead
 from knowledge.parsers.limits import DEFAULT, Limits
 from knowledge.parsers.tables import to_table
-from knowledge.parsers.text import BOMS, decode, find_wide
+from knowledge.parsers.text import BOMS, decode, find_wide, notes_on
 from knowledge.types import Part, Reading
 
 _SILENT = ["script", "style", "noscript", "template", "svg", "iframe", "object", "head"]
@@ -22,7 +22,8 @@ LONG = 1_500  # characters of a cell: a table with one of these sets a page, it 
 
 
 def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
-    return Reading(parts=(Part(text=parse_page(content), is_markdown=True),))
+    text = parse_page(content)
+    return Reading(parts=(Part(text=text, is_markdown=True),), notes=notes_on(text))
 
 
 def parse_page(content: bytes) -> str:

@@ -12,7 +12,7 @@ from core.errors import InvalidInput
 from knowledge import parsers
 from knowledge.parsers.html import to_markdown
 from knowledge.parsers.limits import DEFAULT, Limits
-from knowledge.parsers.text import decode
+from knowledge.parsers.text import decode, notes_on
 from knowledge.types import Part, Reading
 
 _HEAD = ("From", "To", "Cc", "Date", "Subject")
@@ -32,7 +32,7 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
             words = decode(payload if isinstance(payload, bytes) else b"")
         if body.get_content_type() == "text/html":
             words = to_markdown(words)
-    parts, notes = [Part(text=f"{head}\n\n{words}".strip())], []
+    parts, notes = [Part(text=f"{head}\n\n{words}".strip())], list(filter(None, [notes_on(words)]))
     attached = list(message.iter_attachments())
     limits.check_pages(len(attached), "attachments")
     for attachment in attached:
@@ -45,6 +45,7 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
         except InvalidInput as error:
             notes.append(f"Attachment {name}: {error.message}")
         else:
+            notes += [f"Attachment {name}: {reading.notes}"] if reading.notes else []
             parts += [replace(p, page=None, label=_label(name, p)) for p in reading.parts]
     return Reading(parts=tuple(parts), notes=" ".join(notes))
 

@@ -62,7 +62,7 @@ def _find(page: pypdfium2.PdfPage, text: str) -> list[tuple[float, float, float,
 
 
 def _letters(text: str) -> str:
-    """What a page and the text that was made of it share: neither blanks nor hyphens, drawn or put in by a line's end."""
+    """What a page and the text made of it have in common: neither blanks nor hyphens, which a line's end may add."""
     return _BESIDE.sub("", text)
 
 

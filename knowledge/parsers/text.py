@@ -32,12 +32,21 @@ _JAPANESE = re.compile(r"[\u3041-\u30ff]")  # kana, as no other language has
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _UNLIKELY = re.compile(r"[\ue000-\uf8ff\ufff0-\uffff\uff61-\uff9f\x80-\x9f]|[\U000e0000-\U0010ffff]")
 MAX_CONTROLS = 0.1  # of the characters: a log with colours has less
-MAX_BROKEN = 0.01  # of the characters beyond ASCII: a log in UTF-8 into which something else was written
 SAMPLE = 50_000  # bytes or characters that a guess looks at
 
 
 def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
-    return Reading(parts=(Part(text=decode(content)),))
+    text = decode(content)
+    return Reading(parts=(Part(text=text),), notes=notes_on(text))
+
+
+def notes_on(text: str) -> str:
+    """What to tell about characters that are none in the file's encoding; "" where there are none."""
+    lost = text.count("\ufffd")
+    shown = (
+        "1 character could not be read and stands" if lost == 1 else f"{lost:,} characters could not be read and stand"
+    )
+    return f"{shown} as “\ufffd”: correct that, and save the file as UTF-8." if lost else ""
 
 
 def decode(content: bytes) -> str:
@@ -49,9 +58,11 @@ def decode(content: bytes) -> str:
         return _checked(content.decode(encoding, errors="replace"))
     if b"\x1b$" in content and (text := _strict(content, "iso2022_jp")) is not None:
         return _checked(text)
+    if (text := _strict(content, "utf-8")) is not None:
+        return _checked(text)
     text = content.decode("utf-8", errors="replace")
     broken = text.count("\ufffd")
-    if broken == 0 or broken <= MAX_BROKEN * len(_FOREIGN.findall(text)):
+    if broken < len(_FOREIGN.findall(text)) - broken:  # other encodings look like UTF-8 by chance, and seldom
         return _checked(text)
     return _checked(_guessed(content))
 

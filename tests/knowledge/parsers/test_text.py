@@ -44,6 +44,32 @@ def test_east_asian_texts_are_told_apart(text: str, encoding: str) -> None:
     assert decode(text.encode(encoding)) == text
 
 
+@pytest.mark.parametrize("text", ["Größe für Möbel", "naïve café, déjà vu", "返品は三十日以内", "Возврат товара"])
+@pytest.mark.parametrize("bad", [b"\xff", b"\xe4", b"\x80"])
+def test_a_bad_byte_in_a_short_text_in_utf_8_costs_one_character(text: str, bad: bytes) -> None:
+    assert decode(text.encode() + bad + b" end") == text + "\ufffd end"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.csv", "a.html"])
+def test_the_notes_say_how_many_characters_could_not_be_read(name: str) -> None:
+    words = "Größe, Möbel, schön".encode()
+    assert parse(name, words).notes == ""
+    assert parse(name, words + b"\xff").notes.startswith("1 character could not be read and stands as “\ufffd”")
+    assert parse(name, words + b"\xff and \xff").notes.startswith("2 characters could not be read and stand as")
+
+
+def test_the_notes_of_an_attachment_are_those_of_its_mail() -> None:
+    head = 'Subject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n'
+    attached = '--b\nContent-Type: text/plain\n\nwords\n--b\nContent-Disposition: attachment; filename="a.txt"\n\n'
+    mail = (head + attached + "Größe, schön ").encode() + b"\xff\n--b--\n"
+    assert parse("a.eml", mail).notes.startswith("Attachment a.txt: 1 character could not be read")
+
+
+@pytest.mark.parametrize("text", ["« déjà »", "AÇÃO e NÃO", "Ünï"])
+def test_a_short_text_in_cp1252_is_not_taken_for_broken_utf_8(text: str) -> None:
+    assert "\ufffd" not in decode(text.encode("cp1252"))
+
+
 def test_a_log_in_utf_8_with_a_broken_byte_stays_utf_8() -> None:
     text = "Größe für Möbel, schön. " * 50
     assert decode(text.encode() + b"\xff end") == text + "\ufffd end"
