@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import PurePath
 
 from core.errors import DamagedFile, EmptyFile, NoText, PolyAIError, TooLargeToRead, UnsupportedFile
+from knowledge.parsers.kinds import check_text
 from knowledge.parsers.limits import DEFAULT, Limits
 from knowledge.types import Part, Reading
 
@@ -43,6 +44,7 @@ PARSERS = {
     ".markdown": "markdown",
     **dict.fromkeys(_TEXT.split(), "text"),
 }
+_TEXTUAL = ("text", "markdown", "delimited", "html", "mail")  # which find words in anything
 LABEL = 200  # characters
 _CONTROLS = {code: "\n" if chr(code) in "\r\v\f" else None for code in range(0x20) if chr(code) not in "\t\n"}
 
@@ -61,7 +63,10 @@ def parse(name: str, content: bytes, limits: Limits = DEFAULT) -> Reading:
         raise EmptyFile("The file is empty. Upload it again, or another one.")
     problem: PolyAIError
     try:
-        parser = import_module(f"knowledge.parsers.{PARSERS[PurePath(name).suffix.lower()]}")
+        module = PARSERS[PurePath(name).suffix.lower()]
+        if module in _TEXTUAL:
+            check_text(name, content)
+        parser = import_module(f"knowledge.parsers.{module}")
         return _checked(parser.parse(content, limits), limits)
     except PolyAIError:
         raise

@@ -9,9 +9,9 @@ import sys
 import pytest
 from django.conf import settings
 
-from core.errors import DamagedFile, EmptyFile, UnreadableFile, UnsupportedFile
+from core.errors import DamagedFile, EmptyFile, UnreadableFile, UnsupportedFile, WrongKind
 from knowledge.parsers import PARSERS, check_kind, parse
-from tests.knowledge.files import make_zip
+from tests.knowledge.files import make_docx, make_pdf, make_zip
 
 
 @pytest.mark.parametrize("name", ["a.md", "A.MD", "folder.zip/a.Markdown", "a.b.txt", "x.HTM", "x.docx", "Ünï.PDF"])
@@ -43,6 +43,33 @@ def test_an_empty_file_of_any_kind_says_that_it_is_empty(name: str, content: byt
 def test_noise_of_any_kind_is_refused_and_never_an_unknown_error(name: str) -> None:
     with pytest.raises(UnreadableFile):
         parse(name, bytes(range(256)) * 20 if name != "a.html" else b"<script>only()</script>")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.csv", "a.html", "a.eml", "a.py"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (make_pdf("words"), r"is a PDF, .* Give it the ending \.pdf\."),
+        (rb"{\rtf1\ansi words}", r"is RTF, .* Give it the ending \.rtf\."),
+        (make_zip({"a.txt": "words"}), r"is a ZIP archive, .* Give it the ending \.zip\."),
+        (make_zip({"a.txt": "words"})[:60], r"is a ZIP archive, .* Give it the ending \.zip\."),
+        (make_docx("words"), r"is DOCX, .* Give it the ending \.docx\."),
+        (make_zip({"mimetype": "application/epub+zip"}), r"is EPUB, .* Give it the ending \.epub\."),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + b"words", "is an old or encrypted Office file, .* Save it as DOCX"),
+        (b"\x89PNG\r\n\x1a\n words", r"is a PNG picture, .* \.png; pictures cannot be read"),
+        (b"\xff\xd8\xff\xe0 words", r"is a JPEG picture, .* \.jpg; pictures cannot be read"),
+    ],
+    ids=["PDF", "RTF", "ZIP", "cut ZIP", "DOCX", "EPUB", "OLE2", "PNG", "JPEG"],
+)
+def test_another_kind_under_the_name_of_a_text_is_refused_as_what_it_is(name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(WrongKind, match=reason) as refused:
+        parse(name, content)
+    assert f"its name ends in {name[1:]}." in refused.value.message
+
+
+@pytest.mark.parametrize("words", ["PK is a short name", "%PDF- is how a PDF begins", "JPEG", "a {\\rtf1} group"])
+def test_a_text_about_another_kind_is_read(words: str) -> None:
+    assert parse("a.txt", words.encode()).parts[0].text == words
 
 
 def test_a_reason_never_shows_a_strangers_exception() -> None:
