@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pypdfium2
 from pypdfium2 import raw
@@ -26,24 +25,39 @@ LONGEST = 50  # letters of a word
 def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
     with opened(content) as document:
         limits.check_pages(len(document))
-        parts, scanned = [], []
+        texts: list[str] = []
+        scanned: list[int] = []
+        broken: list[int] = []
         for index in range(len(document)):
-            text, is_scanned = _read(document, index)
-            parts.append(Part(text=text, page=index + 1))
+            try:
+                text, is_scanned = _read(document, index)
+            except pypdfium2.PdfiumError:
+                text, is_scanned = "", False
+                broken.append(index)
+            texts.append(text)
             if is_scanned:
                 scanned.append(index)
-        parts = _joined(parts)
-        if not scanned:
-            return Reading(parts=tuple(parts))
-        found, notes = recognition.recognise(document, scanned, limits)
-        for index, text in found.items():
-            parts[index] = Part(text=text, page=index + 1)
-        missing = [index + 1 for index in scanned if not parts[index].text.strip()]
-        if not any(part.text.strip() for part in parts):
-            raise NoText(f"There is no text in the PDF: its pages are pictures. {notes}")
-        if missing:
+        texts = _joined(texts)
+        found, notes = recognition.recognise(document, scanned, limits) if scanned else ({}, "")
+        texts = [found.get(index, text) for index, text in enumerate(texts)]
+        _check_text(texts, scanned, broken, notes)
+        if missing := [index + 1 for index in scanned if not texts[index].strip()]:
             notes = f"{in_words(missing)} no text: pictures of text have to be recognised (OCR) first. {notes}"
-        return Reading(parts=tuple(parts), notes=notes.strip())
+        if broken:
+            pages = in_words([index + 1 for index in broken])
+            notes = f"{pages} no text, being damaged: open the file and save it again. {notes}"
+        parts = tuple(Part(text=text, page=index + 1) for index, text in enumerate(texts))
+        return Reading(parts=parts, notes=notes.strip())
+
+
+def _check_text(texts: Sequence[str], scanned: Sequence[int], broken: Sequence[int], notes: str) -> None:
+    """Raises NoText, DamagedFile."""
+    if any(text.strip() for text in texts):
+        return
+    if scanned:
+        raise NoText(f"There is no text in the PDF: its pages are pictures. {notes}")
+    if broken:
+        raise DamagedFile("The PDF is damaged: its pages cannot be opened. Open it and save it again.")
 
 
 @contextmanager
@@ -68,11 +82,8 @@ def opened(content: bytes) -> Iterator[pypdfium2.PdfDocument]:
 
 
 def _read(document: pypdfium2.PdfDocument, index: int) -> tuple[str, bool]:
-    """A page's text, and whether there is something on it that may be text all the same."""
-    try:
-        page = document[index]
-    except pypdfium2.PdfiumError:
-        return "", True
+    """A page's text, and whether there is something on it that may be text all the same. Raises PdfiumError."""
+    page = document[index]
     try:
         if raw.FPDFPage_GetAnnotCount(page):  # fields and notes lie above the page: press them into it
             raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
@@ -94,16 +105,16 @@ def _text(page: pypdfium2.PdfPage) -> str:
     return text.replace("\r\n", "\n").replace("\x03", " ")
 
 
-def _joined(parts: Sequence[Part]) -> list[Part]:
-    """With the words made whole that the ends of lines had cut."""
-    if not any(_LINE_END.search(part.text) for part in parts):
-        return list(parts)
-    vocabulary = {word for part in parts for word in _WORD.findall(_SIDES.sub(" ", part.text).lower())}
+def _joined(texts: list[str]) -> list[str]:
+    """The pages with the words made whole that the ends of lines had cut."""
+    if not any(_LINE_END.search(text) for text in texts):
+        return texts
+    vocabulary = {word for text in texts for word in _WORD.findall(_SIDES.sub(" ", text).lower())}
 
     def join(cut: re.Match[str]) -> str:
         return "-" if _is_compound(cut, vocabulary) else ""
 
-    return [replace(part, text=_LINE_END.sub(" ", _CUT_WORD.sub(join, part.text))) for part in parts]
+    return [_LINE_END.sub(" ", _CUT_WORD.sub(join, text)) for text in texts]
 
 
 def _is_compound(cut: re.Match[str], vocabulary: Set[str]) -> bool:

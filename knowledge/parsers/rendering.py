@@ -9,7 +9,7 @@ import zlib
 import pypdfium2
 from pypdfium2 import raw
 
-from core.errors import InvalidInput
+from core.errors import DamagedFile, InvalidInput
 from knowledge.parsers.pdf import opened
 
 WIDTH = 1_000  # dots
@@ -24,16 +24,24 @@ def render(content: bytes, number: int, text: str = "") -> bytes:
     with opened(content) as document:
         if not 1 <= number <= len(document):
             raise InvalidInput(f"The PDF has no page {number}; its pages are 1 to {len(document)}.")
-        page = document[number - 1]
         try:
-            for box in _find(page, text):
-                _mark(page, box)
-            width, height = page.get_size()
-            scale = min(WIDTH / max(width, 1), HIGHEST / max(height, 1))
-            bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-            return _png(bitmap)
-        finally:
-            page.close()
+            page = document[number - 1]
+            try:
+                return _picture(page, text)
+            finally:
+                page.close()
+        except pypdfium2.PdfiumError as error:
+            raise DamagedFile(
+                f"Page {number} of the PDF is damaged: it cannot be shown. Open the file and save it again."
+            ) from error
+
+
+def _picture(page: pypdfium2.PdfPage, text: str) -> bytes:
+    for box in _find(page, text):
+        _mark(page, box)
+    width, height = page.get_size()
+    scale = min(WIDTH / max(width, 1), HIGHEST / max(height, 1))
+    return _png(page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False))
 
 
 def _find(page: pypdfium2.PdfPage, text: str) -> list[tuple[float, float, float, float]]:

@@ -277,3 +277,13 @@ def test_a_passage_that_is_not_on_the_page_leaves_it_plain() -> None:
 def test_a_page_that_is_not_there_says_which_are(page: int) -> None:
     with pytest.raises(InvalidInput, match="1 to 1"):
         render_page(io.BytesIO(make_pdf("one")), page)
+
+
+@pytest.mark.parametrize("kids", [b"/Kids [2 0 R]", b"/Kids [9 0 R]"], ids=["loop", "no page"])
+def test_a_page_that_cannot_be_opened_has_no_picture_and_breaks_nothing(kids: bytes) -> None:
+    read_bytes("a.md", b"text")
+    first = parser().pid
+    with pytest.raises(DamagedFile, match="Page 1 of the PDF is damaged") as refused:
+        render_page(io.BytesIO(make_pdf("text").replace(b"/Kids [4 0 R]", kids)), 1)
+    assert refused.value.status == 422
+    assert parser().pid == first

@@ -43,6 +43,18 @@ def test_a_glyph_without_a_character_leaves_no_control_character() -> None:
     assert part.text.split() == ["bullet", "and", "blank", "[31m"]
 
 
+@pytest.mark.parametrize("kids", [b"/Kids [2 0 R]", b"/Kids [9 0 R]", b"/Kids [3 0 R]"], ids=["loop", "none", "font"])
+def test_a_file_whose_pages_cannot_be_opened_is_damaged_and_no_scan(kids: bytes) -> None:
+    with pytest.raises(DamagedFile, match="its pages cannot be opened"):
+        parse("a.pdf", make_pdf("text").replace(b"/Kids [4 0 R]", kids))
+
+
+def test_a_page_that_cannot_be_opened_is_named_and_the_others_are_read() -> None:
+    reading = parse("a.pdf", make_pdf("One", "Two").replace(b"[4 0 R 6 0 R]", b"[4 0 R 9 0 R]"))
+    assert [(part.page, part.text) for part in reading.parts] == [(1, "One")]
+    assert reading.notes == "Page 2 has no text, being damaged: open the file and save it again."
+
+
 def test_a_scan_says_that_it_needs_ocr() -> None:
     with pytest.raises(NoText, match="OCR"):
         parse("scan.pdf", make_pdf("", ""))
