@@ -158,10 +158,14 @@ def test_files_that_share_their_bytes_count_each(settings: Settings) -> None:
         contents(archive[:start] + 100 * entry + b"PK\5\6" + end)
 
 
-def test_too_many_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MAX_ENTRIES", 3)
-    with pytest.raises(TooLong, match="4 files"):
-        contents(pack(*((f"{n}.md", b"x") for n in range(4))))
+def test_an_archive_of_thousands_of_small_files_is_taken() -> None:
+    archive = pack(*((f"{n}.md", b"x") for n in range(10_000)))
+    assert sum(isinstance(found, Entry) for found in expand(io.BytesIO(archive))) == 10_000
+
+
+def test_more_files_than_that_are_refused_with_their_number() -> None:
+    with pytest.raises(TooLong, match=r"has 10,001 files; 10,000 is the limit\. Split it\."):
+        contents(pack(*((f"{n}.md", b"x") for n in range(10_001))))
 
 
 def test_a_list_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
