@@ -82,9 +82,9 @@ def test_the_web_process_does_not_carry_the_libraries_that_read_files() -> None:
     """Together they take 40 MB, which only workers need."""
     program = (
         "import django, sys; django.setup(); import polyai.urls; from knowledge import parsers\n"
-        "print([name for name in ('pypdfium2', 'lxml', 'markdownify') if name in sys.modules])\n"
+        "print([name for name in ('pypdfium2', 'lxml', 'bs4') if name in sys.modules])\n"
         "parsers.parse('a.html', b'<p>Hello</p>')\n"
-        "print('markdownify' in sys.modules)"
+        "print('lxml' in sys.modules)"
     )
     environment = {"DJANGO_SETTINGS_MODULE": "polyai.settings", **os.environ}
     command = [sys.executable, "-c", program]
