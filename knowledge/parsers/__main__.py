@@ -15,6 +15,8 @@ import sys
 import threading
 from typing import Any, BinaryIO
 
+import psutil
+
 from core.errors import PolyAIError, TooLargeToRead
 from knowledge.parsers import parse
 from knowledge.parsers.limits import MEGABYTE, Limits
@@ -38,7 +40,8 @@ def main() -> None:
         if not line:
             return
         head, payload = _answer(json.loads(line), questions)
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > megabytes * MEGABYTE // 3
+        # Not ru_maxrss, which a process inherits from the one that started it: a large worker's would do every time.
+        grown = psutil.Process().memory_info().rss > megabytes * MEGABYTE // 3
         is_last = number == QUESTIONS or grown or head.get("code") == TooLargeToRead.code
         answers.write(json.dumps({**head, "size": len(payload), "is_last": is_last}).encode() + b"\n")
         answers.write(payload)

@@ -10,7 +10,6 @@ import sys
 import threading
 import zlib
 from collections.abc import Generator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -45,14 +44,9 @@ def fresh_process() -> Generator[None, None, None]:
 
 
 def parser() -> psutil.Process:
-    # By the parent's number, asked anew: psutil remembers start times, which a machine that was suspended gets wrong.
-    mine = []
-    for pid in psutil.pids():
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            if process.ppid() == os.getpid() and "knowledge.parsers" in process.cmdline():
-                mine.append(process)
-    (child,) = mine
+    # By the parent's number: children() compares start times, which a machine that was suspended gets wrong.
+    mine = [process for process in psutil.process_iter() if process.ppid() == os.getpid()]
+    (child,) = [process for process in mine if "knowledge.parsers" in process.cmdline()]
     return child
 
 
@@ -93,6 +87,15 @@ def test_a_refusal_is_the_same_error_on_this_side(name: str, content: bytes, err
         read_bytes(name, content)
     assert type(refused.value) is error
     assert refused.value.message.endswith(".")
+
+
+def test_a_large_process_of_ours_does_not_cost_a_new_parser_for_each_file() -> None:
+    held = bytearray(os.urandom(4096) * (configured.PARSER_MEGABYTES * 256))  # as much as a parser may have
+    read_bytes("a.md", b"one")
+    first = parser()
+    del held
+    read_bytes("b.md", b"two")
+    assert parser() == first
 
 
 def test_the_process_holds_no_secret_and_no_django() -> None:
