@@ -30,9 +30,11 @@ bench: setup-dev
 # Real data that the repository never contains; `make eval EVAL_DATA=folder`.
 eval:
 	@test -n "$(EVAL_DATA)" || { echo "make eval: say where the data is: make eval EVAL_DATA=folder" >&2; exit 2; }
-	@test -f "$(EVAL_DATA)/paraphrase_qqp/pairs_dev.jsonl" || { echo "make eval: $(EVAL_DATA) has no paraphrase_qqp/pairs_dev.jsonl" >&2; exit 2; }
+	@test -f "$(EVAL_DATA)/paraphrase_qqp/pairs_dev.jsonl" || test -f "$(EVAL_DATA)/docs_ingest/MANIFEST_dev.csv" || { echo "make eval: $(EVAL_DATA) has no paraphrase_qqp/pairs_dev.jsonl and no docs_ingest/MANIFEST_dev.csv" >&2; exit 2; }
 	@$(MAKE) --no-print-directory setup-dev
-	@$(bin)/python -m bench.evaluation "$(EVAL_DATA)"
+	@test ! -f "$(EVAL_DATA)/docs_ingest/MANIFEST_dev.csv" || DJANGO_SETTINGS_MODULE=polyai.settings $(bin)/python -m bench.documents "$(EVAL_DATA)"
+	@test ! -f "$(EVAL_DATA)/paraphrase_qqp/pairs_dev.jsonl" || $(bin)/python -m bench.evaluation "$(EVAL_DATA)"
+	@test ! -d "$(EVAL_DATA)/retrieval_cranfield" || $(bin)/python -m bench.retrieval "$(EVAL_DATA)"
 
 fix: setup-dev
 	$(bin)/ruff check --fix .

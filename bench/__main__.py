@@ -56,10 +56,7 @@ def run(here: Stage, first: float, second: float) -> None:
     for stage, spread in stages.items():
         row(f"— of it: {stage}", f"{spread} ms", f"{spread.median / ours.median:.0%}", "")
 
-    alone, ingested, chunks = ingestion.measure()
-    row(f"embedder alone ({chunks} chunks)", f"{alone} chunks/s", "", "")
-    ratio = f"{ingested.median / alone.median:.2f}"
-    row("ingestion (read, split, embed, store)", f"{ingested} chunks/s", ratio, ">= 0.8")
+    ingestion.report()
     throughput.measure(here)
     coalescing.measure(here)
     print(f"\n{HIT_RUNS} hits and {MISS_RUNS} misses, in turn with the other side; median (p5, p95). {throughput.NOTE}")

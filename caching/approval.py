@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from caching.entries import entry_id, hold, list_entries, rows_of
+from caching.entries import chunks_of, entry_id, hold, list_entries, rows_of
 from caching.eviction import forget_copies, move_epoch
 from caching.models import CacheEntry
 from caching.types import CachedAnswer
@@ -41,7 +41,7 @@ def write(
                 "embedding_identity": embedding_identity,
                 "text": answer.text,
                 "sources": rows_of(answer.sources),
-                "chunk_ids": [source.chunk_id for source in answer.sources],
+                "chunk_ids": chunks_of(answer.sources),
                 "model": answer.model,
                 "prompt_tokens": answer.prompt_tokens,
                 "completion_tokens": answer.completion_tokens,

@@ -74,7 +74,7 @@ def admit(
         embedding_identity=embedding_identity,
         text=answer.text,
         sources=rows_of(answer.sources),
-        chunk_ids=[source.chunk_id for source in answer.sources],
+        chunk_ids=chunks_of(answer.sources),
         model=answer.model,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
@@ -131,7 +131,7 @@ def renew(entry: UUID, answer: CachedAnswer) -> None:
     CacheEntry.objects.filter(id=entry, corpus_version__lt=answer.corpus_version).update(
         corpus_version=answer.corpus_version,
         sources=rows_of(answer.sources),
-        chunk_ids=[source.chunk_id for source in answer.sources],
+        chunk_ids=chunks_of(answer.sources),
     )
 
 
@@ -177,6 +177,16 @@ def is_live() -> Q:
 
 def rows_of(sources: Iterable[Source]) -> list[dict[str, object]]:
     return [
-        {key: str(value) if isinstance(value, UUID) else value for key, value in asdict(source).items()}
+        {
+            **asdict(source),
+            "chunk_id": str(source.chunk_id),
+            "document_id": str(source.document_id),
+            "chunk_ids": [str(chunk_id) for chunk_id in source.chunk_ids],
+        }
         for source in sources
     ]
+
+
+def chunks_of(sources: Iterable[Source]) -> list[UUID]:
+    """All chunks that an answer stands on: when one of them goes, so does the answer."""
+    return list(dict.fromkeys(chunk_id for source in sources for chunk_id in source.chunks))

@@ -76,7 +76,10 @@ def replace_chunks(project_id: UUID, gone: Mapping[UUID, str], live_hashes: Coll
         cited = {int(number) for number in re.findall(r"\[(\d{1,4})\]", entry.text)}
         try:
             before = [
-                gone.get(source.chunk_id) for source in match_of(entry, "exact").answer.sources if source.n in cited
+                gone.get(chunk_id)
+                for source in match_of(entry, "exact").answer.sources
+                if source.n in cited
+                for chunk_id in source.chunks
             ]
         except Unreadable:
             suspend(entry, CHANGED)
@@ -129,10 +132,10 @@ def purge() -> int:
     return len(ids)
 
 
-def _without(gone: Collection[UUID], rows: object) -> list[dict[str, object]]:
+def _without(gone: set[UUID], rows: object) -> list[dict[str, object]]:
     """Sources, as a row has them, without those chunks; none of them where they cannot be read."""
     try:
-        kept = [source for source in sources_of(rows) if source.chunk_id not in gone]
+        kept = [source for source in sources_of(rows) if gone.isdisjoint(source.chunks)]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
     return rows_of(kept)

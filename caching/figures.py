@@ -20,7 +20,7 @@ VETOES = (
     *("number", "unit", "negation", "antonym", "name", "role", "question", "language"),
     *("estimate", "threshold", "value", "other"),
 )
-FAULTS = ("redis", "embedder", "semantic", "value", "opinion", "audit", "ledger", "other")
+FAULTS = ("redis", "embedder", "semantic", "value", "opinion", "reranker", "audit", "ledger", "other")
 PURPOSES = ("embedding", "opinion", "audit")  # what the caches themselves spend on
 
 # Latency is counted in buckets whose bounds grow by a fourth root of two: a percentile read from them is at most

@@ -39,7 +39,8 @@ class Scope:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A numbered passage under an answer, as `[n]` in its text cites it; with the hash of its text it is
-    also the evidence that the answer was written from. `similarity` is the cosine to the question."""
+    also the evidence that the answer was written from. `similarity` is the cosine to the question. `chunk_ids` are
+    all that its text was joined from."""
 
     n: int
     chunk_id: UUID
@@ -49,6 +50,11 @@ class Source:
     locator: str
     text: str
     similarity: float
+    chunk_ids: tuple[UUID, ...] = ()
+
+    @property
+    def chunks(self) -> tuple[UUID, ...]:
+        return self.chunk_ids or (self.chunk_id,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

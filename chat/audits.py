@@ -36,7 +36,8 @@ from chat.services import judgement_id, judgement_of
 from chat.types import Question, SourcesFound, TextDelta, TurnStart
 from core.database import in_db
 from core.errors import PolyAIError, ProviderRefused
-from providers.registry import get_chat_model, get_embedder
+from knowledge.spaces import get_serving_embedder
+from providers.registry import get_chat_model
 
 log = logging.getLogger(__name__)
 AGREED = 0.5  # of the passages that two quoted answers cite, shared by both
@@ -139,7 +140,7 @@ def _find_hit(answer_id: UUID, corpus_version: int) -> _Hit | None:
     question = Question(
         actor=OPERATOR, project=project.slug, text=message.parent.content, conversation_id=start.conversation_id
     )
-    inquiry = inquire(question, start, (), get_chat_model(), get_embedder())
+    inquiry = inquire(question, start, (), get_chat_model(), get_serving_embedder())
     return _Hit(message=message, inquiry=replace(inquiry, may_read=False, may_write=False))
 
 

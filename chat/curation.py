@@ -18,9 +18,9 @@ from chat.grounding import CITATION, check_citations, cited_numbers
 from chat.lookup import numbered
 from chat.routing import is_shareable
 from core.errors import InvalidInput
-from knowledge.retrieval import retrieve
+from knowledge.retrieval import search
+from knowledge.spaces import get_serving_embedder
 from knowledge.types import Passage
-from providers.registry import get_embedder
 
 MAX_ANSWER = 20_000  # characters
 WRITTEN = "a curator"  # in the place of a model's name
@@ -31,8 +31,8 @@ def find_passages(actor: Actor, project: Project, question: str) -> list[Passage
     text = canonical_text(question)
     if not text or not is_shareable(text, ()):
         raise InvalidInput("Write the question so that it stands alone, with what it asks for named in it.")
-    embedder = get_embedder()
-    return retrieve(actor, project.id, embedder, embed_texts(embedder, [text], is_awaited=True)[0])
+    embedder = get_serving_embedder()
+    return search(actor, project.id, embedder, text, embed_texts(embedder, [text], is_awaited=True)[0])
 
 
 def write_answer(
@@ -69,7 +69,7 @@ def write_answer(
         created_at=now,
         expires_at=now + timedelta(seconds=policy_of(project).ttl),
     )
-    embedder = get_embedder()
+    embedder = get_serving_embedder()
     vector = embed_texts(embedder, [canonical_text(question)], is_awaited=True)[0]
     return approval.write(
         answer, question_key=question_key(question), embedding_identity=embedder.identity, vector=vector, user=user

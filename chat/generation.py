@@ -28,7 +28,7 @@ from chat.prompts import build_request
 from chat.types import AnswerRestarted, SourcesFound, TextDelta
 from core.database import in_db
 from core.errors import PolyAIError, ProviderError
-from knowledge.retrieval import retrieve, retrieve_by_words
+from knowledge.retrieval import find
 from knowledge.types import Passage
 from providers.types import Completion, Usage, Vector
 
@@ -42,6 +42,7 @@ class Written:
 
     completion: Completion
     is_coalesced: bool = False
+    faults: tuple[str, ...] = ()  # parts that were done without
 
 
 Step: TypeAlias = SourcesFound | TextDelta | Written
@@ -75,7 +76,8 @@ async def share(
 async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step, None]:
     """SourcesFound, TextDelta …, Written. `vector` is that of the inquiry's search text; without one the passages
     are found by their words. Raises PolyAIError."""
-    passages = await search(inquiry, vector)
+    faults: set[str] = set()
+    passages = await search(inquiry, vector, faults)
     sources = numbered(passages)
     yield SourcesFound(sources=sources)
     parts: list[str] = []
@@ -106,13 +108,11 @@ async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step,
             expires_at=now + timedelta(seconds=inquiry.policy.ttl),
         )
         await _admit(inquiry, answer, vector)
-    yield Written(completion=completion)
+    yield Written(completion=completion, faults=tuple(sorted(faults)))
 
 
-async def search(inquiry: Inquiry, vector: Vector | None) -> list[Passage]:
-    if vector is None:
-        return await in_db(retrieve_by_words)(inquiry.actor, inquiry.project_id, inquiry.search_text)
-    return await in_db(retrieve)(inquiry.actor, inquiry.project_id, inquiry.embedder, vector)
+async def search(inquiry: Inquiry, vector: Vector | None, faults: set[str]) -> list[Passage]:
+    return await find(inquiry.actor, inquiry.project_id, inquiry.embedder, inquiry.search_text, vector, faults)
 
 
 def is_admissible(text: str, sources: int, completion: Completion) -> bool:
@@ -129,7 +129,7 @@ async def _admit(inquiry: Inquiry, answer: CachedAnswer, vector: Vector) -> None
             version = await in_db(get_corpus_version)(inquiry.project_id)
             if version == answer.corpus_version:  # an approved answer has its place
                 return
-            found = numbered(await search(inquiry, vector))
+            found = numbered(await search(inquiry, vector, set()))
             cited = cited_numbers(answer.text, len(answer.sources))
             renewed = evidence.renewed(answer, cited, found, version)
             if renewed is None or not await _store(inquiry, renewed, vector):
@@ -167,5 +167,6 @@ def decode(value: bytes) -> Step:
     if name == "Written":
         completion = fields["completion"]
         usage = Usage(**completion["usage"])
-        return Written(completion=Completion(**{**completion, "usage": usage}))
+        completion = Completion(**{**completion, "usage": usage})
+        return Written(completion=completion, faults=tuple(fields["faults"]))
     raise ValueError(f"no step is called {name!r}")

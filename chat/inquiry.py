@@ -12,6 +12,7 @@ from caching.types import Policy, Scope, Turn
 from chat.prompts import VERSION
 from chat.routing import has_content, is_shareable, search_text
 from chat.types import Question, TurnStart
+from providers.registry import get_reranker
 from providers.types import ChatModel, Embedder
 
 
@@ -67,10 +68,11 @@ def inquire(
 
 def scope_of(project_id: UUID, model: ChatModel, embedder: Embedder) -> Scope:
     """The walls around what this model answers in this project."""
+    reranker = get_reranker()  # another ranking shows the model other passages
     return Scope(
         project_id=project_id,
         model=model.identity,
         prompt_version=VERSION,
-        embedding=embedder.identity,
+        embedding=" ".join([embedder.identity, *([reranker.identity] if reranker else [])]),
         language="",
     )

@@ -25,7 +25,7 @@ from chat.opinion import ask_whether_same
 from core.database import in_db
 from core.errors import ProviderError
 from core.redis import RedisAway
-from knowledge.retrieval import retrieve
+from knowledge.retrieval import find
 from knowledge.types import Passage
 from providers.types import Vector
 
@@ -118,7 +118,7 @@ async def verify(inquiry: Inquiry, match: Match, faults: set[str]) -> Match | No
     except ProviderError:
         faults.add("embedder")
         return None
-    found = numbered(await in_db(retrieve)(inquiry.actor, inquiry.project_id, inquiry.embedder, vector))
+    found = numbered(await find(inquiry.actor, inquiry.project_id, inquiry.embedder, asked, vector, faults))
     cited = cited_numbers(answer.text, highest_number(answer.sources))
     renewed = evidence.renewed(answer, cited, found, version)
     if renewed is None:

@@ -14,7 +14,8 @@ from chat.turns import RunningTurn, failed
 from chat.types import Event, Question
 from core.database import in_db
 from core.errors import InvalidInput, PolyAIError, TooLong
-from providers.registry import get_chat_model, get_embedder
+from knowledge.spaces import find_serving_embedder
+from providers.registry import get_chat_model
 
 log = logging.getLogger(__name__)
 MAX_QUESTION = 8_000  # characters: about 2,000 tokens, beside which the passages still fit a small model
@@ -27,10 +28,10 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
 
     Close the generator (`aclosing`), or cancel the task that runs it, to stop: the text so far is kept.
     """
-    model, embedder = get_chat_model(), get_embedder()
     turn: RunningTurn | None = None
     try:
         admit(question)
+        model, embedder = get_chat_model(), await find_serving_embedder()
         turn = RunningTurn(question, await in_db(open_turn)(question), model, embedder)
         with turn.stage("history"):
             turn.inquire(relevant_history(question.text, await turn.load_history()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db.models import F, Q, QuerySet
@@ -65,14 +66,19 @@ def _title(text: str) -> str:
 def list_messages(conversation: Conversation) -> list[Message]:
     """All messages in order. The text of a passage that has left the project is not shown again."""
     messages = list(conversation.messages.all())
-    cited = {source["chunk_id"] for message in messages for source in message.sources}
+    cited = {chunk for message in messages for source in message.sources for chunk in _chunks(source)}
     live = Chunk.objects.filter(id__in=cited, version=F("document__live_version")).values_list("id", flat=True)
     gone = cited - {str(chunk_id) for chunk_id in live}
     for message in messages:
         for source in message.sources:
-            if source["chunk_id"] in gone:
+            if not gone.isdisjoint(_chunks(source)):
                 source["text"], source["is_gone"] = GONE, True
     return messages
+
+
+def _chunks(source: dict[str, Any]) -> set[str]:  # Any: JSON
+    """The chunks that a stored source's text is of."""
+    return {source["chunk_id"], *source.get("chunk_ids", ())}
 
 
 def list_turns(tip: UUID) -> list[Turn]:

@@ -12,9 +12,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from caching import history
+from caching.entries import rows_of
 from caching.judgements import judge
 from caching.models import Judgement
-from caching.types import Source
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
 from core.errors import InvalidInput
@@ -76,7 +76,7 @@ def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each
     return {
         "status": end.status,
         "content": end.text,
-        "sources": [_plain(source) for source in end.sources],
+        "sources": rows_of(end.sources),
         "model": end.model,
         "is_extractive": end.is_extractive,
         "finish_reason": end.finish_reason,
@@ -134,7 +134,3 @@ def judgement_of(message: Message, origin: Judgement.Origin, *, is_right: bool) 
 def judgement_id(message: Message, origin: Judgement.Origin) -> UUID:
     """Of the one judgement that there can be of a message from this origin."""
     return uuid.uuid5(message.id, origin)
-
-
-def _plain(source: Source) -> dict[str, object]:
-    return {k: str(v) if isinstance(v, uuid.UUID) else v for k, v in asdict(source).items()}

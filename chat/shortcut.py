@@ -37,7 +37,8 @@ from chat.types import AnswerCompleted, AnswerFailed, Question, facts_of
 from core.database import in_db
 from core.errors import PolyAIError
 from core.redis import RedisAway, async_redis, within_budget
-from providers.registry import get_chat_model, get_embedder
+from knowledge.spaces import find_serving_embedder
+from providers.registry import get_chat_model
 
 Message: TypeAlias = Any  # ASGI's dictionaries
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -94,12 +95,13 @@ class Shortcut:
         if asked is None:
             return None
         try:
+            embedder = await find_serving_embedder()
             for _ in range(2):  # with the pass at hand, or with one that had to be fetched
                 opened = self._opened.get(key_digest) or await self._open(key_digest)
                 if opened is None:
                     return None
                 project_id, epoch = opened
-                wanted = self._request_key(project_id, asked.question)
+                wanted = request_key(scope_of(project_id, get_chat_model(), embedder), asked.question, ())
                 names = [gate.pass_name(key_digest), gate.seal_name(project_id), exact.name(project_id, epoch, wanted)]
                 held, seal, value = await within_budget(async_redis().mget(names), "shortcut")
                 found = gate.read_pass(held, seal)
@@ -128,9 +130,6 @@ class Shortcut:
             self._opened.clear()
         self._opened[key_digest] = opened = (project_id, found.epoch)
         return opened
-
-    def _request_key(self, project_id: UUID, question: str) -> str:
-        return request_key(scope_of(project_id, get_chat_model(), get_embedder()), question, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

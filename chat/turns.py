@@ -147,6 +147,7 @@ class RunningTurn:
                         case Written():
                             self._time("generate", began)
                             self._completion = step.completion
+                            self._faults.update(step.faults)
                             self._status = "coalesced" if step.is_coalesced else self._status
                             return
                     yield step

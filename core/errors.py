@@ -2,9 +2,18 @@
 
     PolyAIError
     ├── InvalidInput             400  what was sent cannot be used as it is
+    │   ├── BlockedAddress       400  a web address that this server must not fetch
     │   ├── TooLong              413  a question or file over its limit
     │   ├── UnsupportedFile      415  a kind of file that nothing here reads
-    │   └── UnreadableFile       422  damaged, encrypted, empty or wrongly encoded
+    │   ├── UnreadableFile       422  a file of a kind that is read, of which nothing can be had
+    │   │   ├── EmptyFile        422  no bytes, or blanks only
+    │   │   ├── EncryptedFile    422  opens with a password that we do not have
+    │   │   ├── DamagedFile      422  cut off, broken, or made to break its reader
+    │   │   ├── WrongKind        422  something else than its name says
+    │   │   ├── NoText           422  a scan or pictures only
+    │   │   ├── TooLargeToRead   422  over the limit of pages, text, nesting or memory
+    │   │   └── TooSlowToRead    422  over the limit of time
+    │   └── QuotaReached         413  a project has as many documents or megabytes as it may
     ├── NotAllowed               403  a member whose role is too small
     ├── NotFound                 404  not there, or not yours: the two look the same
     ├── ProviderError            502  the language model or the embedder failed
@@ -13,6 +22,12 @@
     │   ├── ProviderRateLimited  503  asked us to slow down
     │   ├── ProviderRefused      502  refused the request: key, model name or parameters
     │   └── StreamCut            502  the answer stopped in the middle
+    ├── FetchError               502  a web server sent nothing that can be used
+    │   ├── PageGone             502  it says that there is no such page (any more)
+    │   ├── FetchUnreachable     503  no route, name not found, overloaded, broken off
+    │   └── FetchTimeout         504  too slow
+    ├── StorageUnavailable       503  the storage of originals does not answer
+    ├── ParserLost               503  the process that reads files was killed, and its successor too
     └── StoreUnavailable         503  PostgreSQL does not answer
 
 An error's text is written for the person who reads it: what happened and what to do. The text of a
@@ -39,6 +54,10 @@ class InvalidInput(PolyAIError):
     status = 400
 
 
+class BlockedAddress(InvalidInput):
+    code = "blocked_address"
+
+
 class TooLong(InvalidInput):
     code = "too_long"
     status = 413
@@ -54,6 +73,39 @@ class UnreadableFile(InvalidInput):
     status = 422
 
 
+class EmptyFile(UnreadableFile):
+    code = "empty"
+
+
+class EncryptedFile(UnreadableFile):
+    code = "encrypted"
+
+
+class DamagedFile(UnreadableFile):
+    code = "damaged"
+
+
+class WrongKind(UnreadableFile):
+    code = "wrong_kind"
+
+
+class NoText(UnreadableFile):
+    code = "no_text"
+
+
+class TooLargeToRead(UnreadableFile):
+    code = "too_large"
+
+
+class TooSlowToRead(UnreadableFile):
+    code = "too_slow"
+
+
+class QuotaReached(InvalidInput):
+    code = "quota_reached"
+    status = 413
+
+
 class NotAllowed(PolyAIError):
     code = "not_allowed"
     status = 403
@@ -65,8 +117,14 @@ class NotFound(PolyAIError):
 
 
 class ProviderError(PolyAIError):
+    """`retry_after`: seconds until the provider wants to be asked again, where it says so."""
+
     code = "provider_error"
     status = 502
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ProviderUnreachable(ProviderError):
@@ -93,6 +151,39 @@ class ProviderRefused(ProviderError):
 
 class StreamCut(ProviderError):
     code = "stream_cut"
+    retryable = True
+
+
+class FetchError(PolyAIError):
+    code = "fetch_failed"
+    status = 502
+
+
+class PageGone(FetchError):
+    code = "page_gone"
+
+
+class FetchUnreachable(FetchError):
+    code = "fetch_unreachable"
+    status = 503
+    retryable = True
+
+
+class FetchTimeout(FetchError):
+    code = "fetch_timeout"
+    status = 504
+    retryable = True
+
+
+class StorageUnavailable(PolyAIError):
+    code = "storage_unavailable"
+    status = 503
+    retryable = True
+
+
+class ParserLost(PolyAIError):
+    code = "parser_lost"
+    status = 503
     retryable = True
 
 

@@ -1,7 +1,8 @@
-"""Errors as REST bodies: one shape for ours and for Django REST framework's own."""
+"""What all of REST has in common: one shape of error, for ours and Django REST framework's own, and strict requests."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as default_handler
 
 from core.errors import InvalidInput, PolyAIError, StoreUnavailable, TooLong
+from core.text import storable
 
 
 class ErrorDetail(serializers.Serializer[None]):
@@ -26,6 +28,17 @@ class ErrorBody(serializers.Serializer[None]):
     """Documents the shape: `{"error": {"code", "message"}}`."""
 
     error = ErrorDetail()
+
+
+class Strict(serializers.Serializer[None]):
+    """Refuses fields that it does not know: a filter with a typing error must not let everything through."""
+
+    def to_internal_value(self, data: Any) -> Any:  # Any: REST framework's signature
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
+            known = ", ".join(self.fields)
+            told = f"There is no field '{unknown[0]}' here; known are {known}."
+            raise serializers.ValidationError({"non_field_errors": [told]})
+        return super().to_internal_value(data)
 
 
 def error_response(code: str, message: str, status: int) -> Response:
@@ -47,7 +60,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if response is None:
         return None
     if isinstance(error, ValidationError):
-        response.data = {"error": {"code": "invalid_input", "message": _sentence(error.detail)}}
+        response.data = {"error": {"code": "invalid_input", "message": storable(_sentence(error.detail))}}
     else:
         if isinstance(error, Http404):
             error = NotFound("There is nothing here.")

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import AllValuesFieldListFilter
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import QuerySet
+from django.db.models import CharField, F, Func, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from accounts.models import Project, User
 from core.errors import PolyAIError
-from knowledge import services
-from knowledge.models import Chunk, Document, EmbeddingSpace
+from knowledge import archives, services
+from knowledge.bulk import Change, carry_out
+from knowledge.listing import FACETS
+from knowledge.models import Chunk, Document, KnowledgePolicy, SyncedFile
 from knowledge.parsers import PARSERS
+from knowledge.space_admin import EmbeddingSpaceAdmin as EmbeddingSpaceAdmin
+from knowledge.web import admin as web_admin  # noqa: F401  # registers itself
 
 
 class ReadOnly:
@@ -48,7 +56,7 @@ class ManyFilesField(forms.FileField):
 class UploadForm(forms.Form):
     project = forms.ModelChoiceField(Project.objects.all(), widget=UnfoldAdminSelectWidget)
     files = ManyFilesField(  # type: ignore[assignment]  # a form has an attribute of that name, a field may too
-        widget=ManyFiles(attrs={"multiple": True, "accept": ",".join(PARSERS)}),
+        widget=ManyFiles(attrs={"multiple": True, "accept": ",".join([*PARSERS, archives.ENDING])}),
         help_text="A file whose name is in the project already becomes that document's next version.",
     )
 
@@ -66,23 +74,42 @@ class ChunkInline(ReadOnly, TabularInline):
         return False
 
 
+class TagFilter(admin.SimpleListFilter):
+    title = "tag"
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        tag = Func(F("tags"), function="unnest", output_field=CharField())
+        tags = Document.objects.order_by().annotate(tag=tag).values_list("tag", flat=True).distinct()
+        return [(name, name) for name in sorted(tags)[:FACETS]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> QuerySet[Document]:
+        return queryset.filter(tags__contains=[self.value()]) if self.value() else queryset
+
+
 @admin.register(Document)
 class DocumentAdmin(ModelAdmin):
-    list_display = ("name", "project", "shown_state", "progress", "size", "uploaded_by", "created_at")
-    list_filter = ("state", "project")
+    list_display = ("name", "project", "shown_state", "reason", "progress", "size", "uploaded_by", "created_at")
+    list_filter = ("state", "project", ("kind", AllValuesFieldListFilter), TagFilter)
+    list_select_related = ("project", "uploaded_by")
     search_fields = ("name", "error")
     fields = (
         ("name", "project"),
         ("shown_state", "progress"),
-        "error",
+        ("error", "error_code"),
+        "notes",
+        ("kind", "language"),
+        ("tags", "metadata"),
         ("size", "uploaded_by"),
         ("version", "live_version"),
         ("created_at", "updated_at"),
+        "source_url",
         "content_hash",
     )
     readonly_fields = (*[f for row in fields for f in (row if isinstance(row, tuple) else (row,))],)
     inlines = (ChunkInline,)
-    actions = ("retry_selected",)
+    actions = ("retry_selected", "cancel_selected")
+    actions_detail = ("open_document", "open_playground")
     list_per_page = 50
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -96,6 +123,10 @@ class DocumentAdmin(ModelAdmin):
     def shown_state(self, document: Document) -> str:
         return document.get_state_display()
 
+    @display(description="Reason", ordering="error_code")
+    def reason(self, document: Document) -> str:
+        return Truncator(document.error or document.notes).chars(120)
+
     @display(description="Chunks")
     def progress(self, document: Document) -> str:
         return f"{document.chunks_embedded} of {document.chunks_total}"
@@ -105,9 +136,27 @@ class DocumentAdmin(ModelAdmin):
 
     @action(description="Try again", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        for document in queryset:
-            services.retry(document)
-        self.message_user(request, f"{queryset.count()} queued again.")
+        self.message_user(request, carry_out(Change(action="retry"), list(queryset)).message)
+
+    @action(description="Cancel", permissions=["retry"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        self.message_user(request, carry_out(Change(action="cancel"), list(queryset)).message)
+
+    @action(description="Read it", url_path="read")
+    def open_document(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._lead(object_id, "document")
+
+    @action(description="Search playground", url_path="playground")
+    def open_playground(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._lead(object_id, "playground")
+
+    def _lead(self, object_id: str, name: str) -> HttpResponse:
+        """To a page outside of the admin, which has access rules of its own."""
+        document = get_object_or_404(Document.objects.select_related("project"), id=object_id)
+        slug = document.project.slug
+        if name == "document":
+            return redirect(name, slug=slug, document_id=document.id)
+        return redirect(f"{reverse(name, args=[slug])}?{urlencode({'document': document.name})}")
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -117,8 +166,9 @@ class DocumentAdmin(ModelAdmin):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None)
         if form.is_valid():
-            for file in form.cleaned_data["files"]:
-                self._upload(request, form.cleaned_data["project"], file)
+            files = form.cleaned_data["files"]
+            for file in files:
+                self._upload(request, form.cleaned_data["project"], file, len(files) > services.BY_HAND)
             return redirect("admin:knowledge_document_changelist")
         context = {
             **self.admin_site.each_context(request),
@@ -128,13 +178,25 @@ class DocumentAdmin(ModelAdmin):
         }
         return render(request, "admin/knowledge/upload.html", context)
 
-    def _upload(self, request: HttpRequest, project: Project, file: UploadedFile[bytes]) -> None:
+    def _upload(self, request: HttpRequest, project: Project, file: UploadedFile[bytes], is_bulk: bool) -> None:
         assert isinstance(request.user, User)
         try:
-            document, _ = services.upload(project=project, name=file.name or "", file=file, user=request.user)
-            self.message_user(request, f"{document.name} was queued.")
+            if archives.is_archive(file.name or ""):
+                self._upload_archive(request, project, file)
+                return
+            uploaded = services.upload(
+                project=project, name=file.name or "", file=file, user=request.user, is_bulk=is_bulk
+            )
+            self.message_user(request, f"{uploaded.document.name} was queued.")
         except PolyAIError as error:
             self.message_user(request, f"{file.name}: {error.message}", messages.ERROR)
+
+    def _upload_archive(self, request: HttpRequest, project: Project, file: UploadedFile[bytes]) -> None:
+        assert isinstance(request.user, User)
+        unpacked = archives.upload_archive(project=project, name=file.name or "", file=file, user=request.user)
+        self.message_user(request, f"{len(unpacked.documents)} files of {file.name} were queued.")
+        for refused in unpacked.refused:
+            self.message_user(request, f"{file.name}/{refused.name}: {refused.error.message}", messages.ERROR)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's
         """Without the chunks and vectors, which go with their document and which nobody may delete by themselves."""
@@ -144,15 +206,14 @@ class DocumentAdmin(ModelAdmin):
         services.delete(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        for document in queryset:
-            services.delete(document)
+        services.delete_many(list(queryset))
 
 
 @admin.register(Chunk)
 class ChunkAdmin(ReadOnly, ModelAdmin):
-    list_display = ("document", "position", "locator", "beginning")
-    search_fields = ("text", "document__name")
-    list_filter = ("document__project",)
+    list_display = ("document", "position", "version", "locator", "beginning")
+    search_fields = ("id", "text", "document__name")
+    list_filter = ("document__project", "document__kind")
     list_select_related = ("document",)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -163,9 +224,23 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
         return chunk.text[:120]
 
 
-@admin.register(EmbeddingSpace)
-class EmbeddingSpaceAdmin(ReadOnly, ModelAdmin):
-    list_display = ("model", "provider", "dimensions", "preprocessing", "status", "created_at")
+@admin.register(KnowledgePolicy)
+class KnowledgePolicyAdmin(ReadOnly, ModelAdmin):
+    """To look at: they are changed on the project's settings page, which says what a change takes."""
+
+    list_display = ("project", "chunk_tokens", "chunk_overlap", "max_documents", "max_megabytes")
+    list_select_related = ("project",)
+    search_fields = ("project__name", "project__slug")
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+
+@admin.register(SyncedFile)
+class SyncedFileAdmin(ReadOnly, ModelAdmin):
+    """To look at, and to delete where a folder has moved: the document stays, and may come from another then."""
+
+    list_display = ("document", "folder", "size")
+    list_select_related = ("document",)
+    list_filter = ("document__project",)
+    search_fields = ("document__name", "folder")

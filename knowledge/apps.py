@@ -10,13 +10,24 @@ class KnowledgeConfig(AppConfig):
     verbose_name = "Knowledge"
 
     def ready(self) -> None:
+        from accounts.models import Project
         from knowledge.models import Document
 
         post_delete.connect(forget_original, sender=Document)
+        post_delete.connect(drop_vectors, sender=Project)
 
 
 def forget_original(instance: Any, **_: Any) -> None:  # Any: Django's signature
-    """A document's file goes with its row. A signal, for only it hears of a project that takes its documents along."""
-    storage, path = instance.original.storage, instance.original.name
-    if path:
-        transaction.on_commit(lambda: storage.delete(path))
+    """A document's files go with its row. A signal, for only it hears of a project that takes its documents along."""
+    from knowledge import originals
+
+    for file in {instance.original, instance.live_original}:
+        originals.forget(file)
+
+
+def drop_vectors(instance: Any, **_: Any) -> None:  # Any: Django's signature
+    """A deleted project's tables go too, whoever deleted it; what is in use then is left to the next repair."""
+    from knowledge import partitions
+
+    project_id = instance.pk
+    transaction.on_commit(lambda: partitions.drop_project(project_id))

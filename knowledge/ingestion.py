@@ -1,141 +1,125 @@
-"""The story of an upload: claim, parse, embed, publish.
+"""The story of an upload: parse, then embed slice by slice, then publish.
 
     queued → parsing → embedding (n of m) → ready
                   ╲          ╲
-                   └──────────┴→ failed, with the reason, or queued again after a while
+                   └──────────┴→ failed or cancelled, with the reason; or queued again after a while
 
-Every step may be done twice and none is lost: chunks are stored once for a version, vectors once for a
-chunk, and a worker that was killed is found by its missing heartbeat (selectors.list_stalled).
+Parsing and embedding are two tasks on queues of their own (queue.py); an embedding task does a slice and is sent
+again, so that a long document lets short ones pass. Every step may be done twice and none is lost: parts and chunks
+are stored once for a version, vectors once for a chunk, and a worker that was killed is found by its missing
+heartbeat (claim.py, selectors.list_abandoned).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import threading
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connections, transaction
-from django.db.models import F, Q
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from caching import eviction
 from caching.embeddings import embed_texts
-from core.errors import PolyAIError
-from knowledge.chunking import split
-from knowledge.models import Chunk, ChunkEmbedding, Document, DocumentPart
-from knowledge.progress import announce
+from core.errors import PolyAIError, ProviderError, StoreUnavailable, UnreadableFile
+from knowledge import claim, patience
+from knowledge.chunking import title_of
+from knowledge.claim import LostClaim
+from knowledge.models import Chunk, ChunkEmbedding, Document, DocumentPart, EmbeddingSpace
+from knowledge.policies import get_chunking
 from knowledge.reading import read
-from knowledge.selectors import STALLED_AFTER, UNFINISHED
+from knowledge.rechunking import cut, stored_reading
 from knowledge.services import move_corpus_version
-from knowledge.spaces import check_dimensions, get_or_create_space, text_to_embed
-from providers.registry import get_embedder
+from knowledge.spaces import check_dimensions, embedder_of, serving_space, text_to_embed
+from knowledge.storing import store_chunks, store_parts, store_vectors
+from knowledge.types import Reading
+from knowledge.versions import list_missing, publish
+from knowledge.words import store_words
+from providers.types import Embedder
 
 log = logging.getLogger(__name__)
 BATCH = 32  # chunks embedded, stored and announced together
-HEARTBEAT = 5.0  # seconds
-MAX_ATTEMPTS = 8
-FIRST_PAUSE = 5  # seconds; doubles with each attempt, 10 minutes at most
+SLICE_BATCHES, SLICE_SECONDS = 16, 4.0  # an embedding task does so much, and lets others pass
+MAX_ATTEMPTS = 8  # since it last moved on
+FIRST_PAUSE, LONGEST_PAUSE = 5, 600  # seconds; each pause is twice the one before
 
 
 class Unforeseen(PolyAIError):
     retryable = True
 
 
-class LostClaim(Exception):
-    """The document was deleted, replaced or taken over meanwhile: whoever has it now does the rest."""
+def ingest(document_id: UUID) -> float | None:
+    """Every step after the other, for who has no queue. Returns the seconds until another try, None for none."""
+    pause = parse(document_id)
+    if pause:
+        return pause
+    while (pause := embed(document_id)) == 0:
+        pass
+    return pause
 
 
-def ingest(document_id: UUID) -> int | None:
-    """Bring a document as far as it goes. Returns the seconds to wait before the next try, None for none."""
-    document = _claim(document_id)
-    if document is None:
-        return None
-    failure: PolyAIError | None = None
+def parse(document_id: UUID) -> float | None:
+    """Store the parts and chunks of a document. Returns the seconds until its next step, None when it has none."""
+    return _do(document_id, Document.State.PARSING, _parse)
+
+
+def embed(document_id: UUID) -> float | None:
+    """Embed a slice of a document, and publish it with the last. Returns the same as `parse`."""
+    return _do(document_id, Document.State.EMBEDDING, _embed)
+
+
+def _do(document_id: UUID, state: Document.State, step: Callable[[Document], float | None]) -> float | None:
+    document: Document | None = None
+    failure: PolyAIError
     try:
-        with _heartbeat(document):
-            _parse(document)
-            is_changed = _embed(document)
-            _publish(document, is_changed)
+        document = claim.take(document_id, state)
+        if document is None:
+            return None
+        if document.attempts > MAX_ATTEMPTS:
+            raise PolyAIError(f"Given up after {MAX_ATTEMPTS} tries: the file stops its reader.")
+        with claim.heartbeat(document):
+            return step(document)
     except LostClaim:
-        log.info("document %s was deleted, replaced or taken over meanwhile", document_id)
+        log.info("document %s was deleted, replaced, cancelled or taken over meanwhile", document_id)
+        return None
     except PolyAIError as error:
         failure = error
+    except (OperationalError, InterfaceError) as error:
+        log.warning("document %s: the database does not answer (%s)", document_id, type(error).__name__)
+        failure = StoreUnavailable("The database did not answer.")
     except Exception:  # the last border of a worker: the document must not stay "in hand" for ever
         log.exception("document %s: ingestion failed", document_id)
         failure = Unforeseen("Something went wrong on the server; its log says what.")
-    return _give_up(document, failure) if failure else None
+    return _give_up(document, failure) if document else None
 
 
-def _claim(document_id: UUID) -> Document | None:
-    """Take a document that nobody has in hand; None when there is nothing to do for it.
-
-    Every claim counts as an attempt, so that a file which kills its worker is given up like any other.
-    """
-    free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=timezone.now() - STALLED_AFTER)
-    claim = uuid.uuid4()
-    taken = Document.objects.filter(free, id=document_id, state__in=UNFINISHED).update(
-        claim=claim,
-        heartbeat_at=timezone.now(),
-        state=Document.State.PARSING,
-        attempts=F("attempts") + 1,
-        error="",
-        retry_at=None,
-    )
-    if not taken:
-        return None
-    document = Document.objects.filter(id=document_id, claim=claim).first()
-    if document is None:
-        return None
-    if document.attempts > MAX_ATTEMPTS:
-        _give_up(document, PolyAIError(f"Given up after {MAX_ATTEMPTS} tries: the file stops its reader."))
-        return None
-    announce(document.project_id, document.id)
-    return document
+def _parse(document: Document) -> float:
+    """Store the parts and chunks of this version, unless an earlier try has."""
+    chunks = Chunk.objects.filter(document=document, version=document.version)
+    if chunks.exists():
+        claim.release(document, state=Document.State.EMBEDDING, chunks_total=chunks.count(), attempts=0)
+        return 0
+    reading = stored_reading(document)
+    if reading is None:
+        with document.original.open("rb") as file:
+            reading = read(document.name, file)
+    chunking, title = get_chunking(document.project), title_of(reading.parts, reading.title)
+    parts, pieces = _parts(document, reading), cut(document, reading, chunking, title)
+    if not pieces:
+        raise UnreadableFile("There is no text in the file.")
+    known = {"notes": reading.notes, "title": title, "chunking": str(chunking), "parts_hash": document.content_hash}
+    with transaction.atomic():
+        claim.release(document, state=Document.State.EMBEDDING, chunks_total=len(pieces), attempts=0, **known)
+        store_parts(parts)
+        store_chunks(pieces)
+        store_words(document, pieces)
+    return 0
 
 
-def _update(document: Document, **fields: object) -> None:
-    """Write fields of a document that is still ours. Raises LostClaim."""
-    now = timezone.now()
-    mine = Document.objects.filter(id=document.id, claim=document.claim)
-    if not mine.update(**{"heartbeat_at": now, "updated_at": now, **fields}):
-        raise LostClaim
-    transaction.on_commit(lambda: announce(document.project_id, document.id))
-
-
-@contextmanager
-def _heartbeat(document: Document) -> Iterator[None]:
-    """Show that this worker lives, from a thread: one page of a PDF may take longer than a heartbeat."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(HEARTBEAT):
-            try:
-                Document.objects.filter(id=document.id, claim=document.claim).update(heartbeat_at=timezone.now())
-            except (OperationalError, InterfaceError):
-                log.warning("document %s: no heartbeat, the database does not answer", document.id)
-            connections.close_all()
-
-    thread = threading.Thread(target=beat, name=f"heartbeat-{document.id}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _parse(document: Document) -> None:
-    """Store the chunks of this version, unless an earlier try has."""
-    if Chunk.objects.filter(document=document, version=document.version).exists():
-        return
-    with document.original.open("rb") as file:
-        reading = read(document.name, file)
-    parts = [
+def _parts(document: Document, reading: Reading) -> list[DocumentPart]:
+    return [
         DocumentPart(
             document=document,
             version=document.version,
@@ -147,82 +131,65 @@ def _parse(document: Document) -> None:
         )
         for position, part in enumerate(reading.parts)
     ]
-    chunks = [
-        Chunk(
-            document=document,
-            version=document.version,
-            position=position,
-            text=piece.text,
-            content_hash=hashlib.sha256(piece.text.encode()).hexdigest(),
-            metadata={
-                "heading_path": list(piece.heading_path),
-                "page": piece.page,
-                "label": piece.label,
-                "part": piece.part,
-                "start": piece.start,
-                "end": piece.end,
-            },
-        )
-        for position, piece in enumerate(split(reading.parts))
+
+
+def _embed(document: Document) -> float | None:
+    """Store the vectors that are missing, a batch at a time, as many as make a slice."""
+    space = serving_space()
+    embedder = embedder_of(space)
+    missing = list_missing(document, space)
+    done = document.chunks_total - missing.count()
+    claim.update(document, chunks_embedded=done)
+    until = time.monotonic() + SLICE_SECONDS
+    chunks = list(missing[: SLICE_BATCHES * BATCH])
+    for start in range(0, len(chunks), BATCH):
+        batch = chunks[start : start + BATCH]
+        _store(document, embedder, space, batch, done := done + len(batch))
+        if time.monotonic() > until:
+            break
+    if done < document.chunks_total:
+        claim.release(document, attempts=0)
+        return 0
+    if not publish(document, space):  # another space has become the active one meanwhile
+        claim.release(document, attempts=0)
+        return 0
+    return None
+
+
+def _store(document: Document, embedder: Embedder, space: EmbeddingSpace, batch: list[Chunk], done: int) -> None:
+    with patience.respected(embedder):
+        vectors = embed_texts(embedder, [text_to_embed(document.name, chunk) for chunk in batch])
+    check_dimensions(space, vectors)
+    rows = [
+        ChunkEmbedding(chunk=chunk, space=space, project_id=document.project_id, embedding=vector)
+        for chunk, vector in zip(batch, vectors, strict=True)
     ]
     with transaction.atomic():
-        _update(document, notes=reading.notes)
-        DocumentPart.objects.bulk_create(parts, batch_size=500)
-        Chunk.objects.bulk_create(chunks, batch_size=500)
-
-
-def _embed(document: Document) -> bool:
-    """Store the vectors that are missing, a batch at a time; whether there were any."""
-    embedder = get_embedder()
-    space = get_or_create_space(embedder)
-    chunks = Chunk.objects.filter(document=document, version=document.version)
-    total = chunks.count()
-    missing = list(chunks.exclude(embeddings__space=space).order_by("position"))
-    state = Document.State.EMBEDDING
-    _update(document, state=state, chunks_total=total, chunks_embedded=total - len(missing))
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
-        vectors = embed_texts(embedder, [text_to_embed(document.name, chunk) for chunk in batch])
-        check_dimensions(space, vectors)
-        rows = [
-            ChunkEmbedding(chunk=chunk, space=space, project_id=document.project_id, embedding=vector)
-            for chunk, vector in zip(batch, vectors, strict=True)
-        ]
-        with transaction.atomic():
-            _update(document, chunks_embedded=total - len(missing) + start + len(batch))
-            ChunkEmbedding.objects.bulk_create(rows, ignore_conflicts=True)
-    return bool(missing)
-
-
-def _publish(document: Document, is_changed: bool) -> None:
-    """Make this version the one that searches find, and drop the one before, at once."""
-    with transaction.atomic():
-        _update(document, state=Document.State.READY, live_version=document.version, heartbeat_at=None, claim=None)
-        old = Chunk.objects.filter(document=document).exclude(version=document.version)
-        live = Chunk.objects.filter(document=document, version=document.version)
-        gone = dict(old.values_list("id", "content_hash"))
-        eviction.replace_chunks(document.project_id, gone, set(live.values_list("content_hash", flat=True)))
-        old.delete()
-        DocumentPart.objects.filter(document=document).exclude(version=document.version).delete()
-        if is_changed or document.live_version != document.version:
+        claim.update(document, chunks_embedded=done, attempts=1)
+        store_vectors(rows)
+        if document.live_version == document.version:  # searches find them at once
             move_corpus_version(document.project_id)
 
 
-def _give_up(document: Document, error: PolyAIError) -> int | None:
+def _give_up(document: Document, error: PolyAIError) -> float | None:
     """Queue the document for another try where that can help, else mark it failed."""
-    mine = Document.objects.filter(id=document.id, claim=document.claim)
-    pause = None
-    if error.retryable and document.attempts < MAX_ATTEMPTS:
-        pause = min(FIRST_PAUSE * 2 ** (document.attempts - 1), 600)
-        mine.update(
-            state=Document.State.QUEUED,
-            error=f"{error.message} Trying again by itself.",
-            retry_at=timezone.now() + timedelta(seconds=pause),
-            claim=None,
-            heartbeat_at=None,
-        )
-    else:
-        mine.update(state=Document.State.FAILED, error=error.message, claim=None, heartbeat_at=None)
     log.warning("document %s: %s", document.id, error.message)
-    announce(document.project_id, document.id)
+    wish = error.retry_after if isinstance(error, ProviderError) else None
+    pause: float | None = None
+    fields: dict[str, object] = {"state": Document.State.FAILED, "error": error.message}
+    if wish is not None or (error.retryable and document.attempts < MAX_ATTEMPTS):
+        pause = min(FIRST_PAUSE * 2.0 ** (document.attempts - 1), LONGEST_PAUSE)
+        fields = {"state": Document.State.QUEUED, "error": f"{error.message} Trying again by itself."}
+    if wish is not None:  # it says when to come back: that is no failure, and may happen any number of times
+        pause = patience.kept_within(wish)
+        fields["attempts"] = F("attempts") - 1
+    if pause is not None:
+        fields["retry_at"] = timezone.now() + timedelta(seconds=pause)
+    try:
+        claim.release(document, **fields, error_code=error.code)
+    except LostClaim:
+        return None
+    except (OperationalError, InterfaceError):
+        log.warning("document %s: left to the sweep, the database does not answer", document.id)
+        return None
     return pause

@@ -1,85 +1,117 @@
-"""The passages nearest to a question, in one SQL statement; by their words where there is no vector."""
+"""The passages that answer a question: by meaning and by words, in one SQL statement (knowledge.statement)."""
 
 from __future__ import annotations
 
-import re
-from functools import reduce
-from operator import or_
+import json
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
-from django.db.models import Exists, F, Value
-from django.db.models.functions import Cast
-from pgvector.django import CosineDistance, VectorField
+from django.db import connection
+from django.db.models import Sum
 
-from accounts.selectors import list_projects
 from accounts.types import Actor
-from knowledge.models import Chunk, ChunkEmbedding
-from knowledge.spaces import check_dimensions, find_space
-from knowledge.types import Passage
+from core.database import in_db, release
+from knowledge.coverage import dense_weight
+from knowledge.lexical import ask
+from knowledge.models import EmbeddingSpace
+from knowledge.passages import Ranked, assemble
+from knowledge.reranking import rerank, rerank_sync, wanted
+from knowledge.spaces import check_dimensions, find_searched
+from knowledge.statement import DEPTH, build, list_filtered
+from knowledge.types import Filters, Passage
 from providers.types import Embedder, Vector
 
 TOP = 5
+EVERYTHING = Filters()
+POOL = 30  # chunks that are looked at for twins and neighbours, beyond those asked for
+EXACT = 20_000  # chunks of the documents that filters let through, up to which each of their vectors is compared
 
 
-def retrieve(actor: Actor, project_id: UUID, embedder: Embedder, vector: Vector, limit: int = TOP) -> list[Passage]:
-    """The `limit` chunks of a project with the largest cosine to `vector`, best first.
+def search(
+    actor: Actor,
+    project_id: UUID,
+    embedder: Embedder,
+    text: str,
+    vector: Vector | None,
+    *,
+    limit: int = TOP,
+    filters: Filters = EVERYTHING,
+) -> list[Passage]:
+    """The `limit` best passages of a project for a question, best first; without a vector, by its words alone.
 
     Only what the actor may read, and of each document only the version that is live. `vector` has shape
-    (dimensions,) and length 1; another size raises ProviderRefused. The distance is written as the space's
-    HNSW index has it, and the space's id reaches the planner as a constant, so that its partial index serves
-    the query.
+    (dimensions,) and length 1; another size raises ProviderRefused. Passages with an identifier that the question
+    names come before all others. `similarity` is the cosine, 0 where there is no vector.
     """
-    space = find_space(embedder)
-    if space is None:
-        return []
-    check_dimensions(space, vector)
-    rows = (
-        ChunkEmbedding.objects.filter(
-            Exists(list_projects(actor).filter(id=project_id)),
-            space_id=space.id,
-            project_id=project_id,
-            chunk__version=F("chunk__document__live_version"),
-        )
-        .annotate(distance=CosineDistance(Cast("embedding", VectorField(dimensions=space.dimensions)), vector))
-        .order_by("distance")
-        .select_related("chunk__document")
-        .defer("embedding")[:limit]
+    passages = _search(actor, project_id, embedder, text, vector, wanted(limit), filters)
+    if wanted(limit) > limit:
+        release()
+    return rerank_sync(text, passages, limit)
+
+
+async def find(
+    actor: Actor, project_id: UUID, embedder: Embedder, text: str, vector: Vector | None, faults: set[str]
+) -> list[Passage]:
+    """The same from asynchronous code. A reranker that fails is noted in `faults`."""
+    passages = await in_db(_search)(actor, project_id, embedder, text, vector, wanted(TOP), EVERYTHING)
+    return await rerank(text, passages, TOP, faults)
+
+
+def _search(
+    actor: Actor,
+    project_id: UUID,
+    embedder: Embedder,
+    text: str,
+    vector: Vector | None,
+    limit: int,
+    filters: Filters,
+) -> list[Passage]:
+    space = find_searched(embedder) if vector is not None else None
+    ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=limit + POOL, depth=max(DEPTH, limit))
+    return assemble(ranked, limit).passages
+
+
+def rank(
+    actor: Actor,
+    project_id: UUID,
+    space: EmbeddingSpace | None,
+    vector: Vector | None,
+    text: str,
+    *,
+    filters: Filters,
+    pool: int,
+    depth: int = DEPTH,
+) -> list[Ranked]:
+    """The `pool` best chunks, best first, of the `depth` best by meaning and as many by words. One statement, and one
+    more before it where there are filters."""
+    if space is not None and vector is not None:
+        check_dimensions(space, vector)
+    statement = build(
+        actor,
+        project_id,
+        space,
+        vector,
+        ask(text),
+        filters=filters,
+        pool=pool,
+        depth=depth,
+        dense_weight=dense_weight(space.model, text) if space is not None else 0.0,
+        is_exact=_are_few(project_id, filters),
     )
-    return [_passage(row.chunk, round(1 - row.distance, 4)) for row in rows]
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, statement.parameters)
+        return [_ranked(*row) for row in cursor.fetchall()]
 
 
-def retrieve_by_words(actor: Actor, project_id: UUID, text: str, limit: int = TOP) -> list[Passage]:
-    """The `limit` chunks of a project with the best full-text rank for any word of `text`, best first.
-
-    For when the embedder is down: no vector is needed, and none of these has a similarity.
-    """
-    words = [SearchQuery(word, config="english") for word in set(re.findall(r"\w+", text))]
-    if not words:
-        return []
-    query = reduce(or_, words)
-    chunks = (
-        Chunk.objects.filter(
-            Exists(list_projects(actor).filter(id=project_id)),
-            document__project_id=project_id,
-            version=F("document__live_version"),
-        )
-        .annotate(vector=SearchVector("text", config="english"))
-        .filter(vector=query)
-        .annotate(rank=SearchRank(F("vector"), query, normalization=Value(1)))
-        .order_by("-rank", "id")
-        .select_related("document")[:limit]
-    )
-    return [_passage(chunk, 0.0) for chunk in chunks]
+def _ranked(*values: Any) -> Ranked:  # Any: a row of the statement
+    row = Ranked(*values)
+    return replace(row, metadata=json.loads(values[7]))
 
 
-def _passage(chunk: Chunk, similarity: float) -> Passage:
-    return Passage(
-        chunk_id=chunk.id,
-        content_hash=chunk.content_hash,
-        document_id=chunk.document_id,
-        document=chunk.document.name,
-        locator=chunk.locator,
-        text=chunk.text,
-        similarity=similarity,
-    )
+def _are_few(project_id: UUID, filters: Filters) -> bool:
+    """Whether filters let so little through that an index would mostly find what is not wanted."""
+    documents = list_filtered(project_id, filters)
+    if documents is None:
+        return False
+    return (documents.aggregate(chunks=Sum("chunks_total"))["chunks"] or 0) <= EXACT

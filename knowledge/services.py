@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from math import ceil
 from pathlib import PurePath
 from uuid import UUID
@@ -11,20 +13,30 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, QuerySet, Sum
+from django.utils import timezone
 
 from accounts.models import Project, User
 from caching import eviction
 from caching.gate import break_seal
-from core.errors import InvalidInput, TooLong, UnreadableFile
+from core.errors import InvalidInput, QuotaReached, TooLong, UnreadableFile
 from core.text import nfc
-from knowledge import queue
-from knowledge.models import Document
+from knowledge import originals, queue
+from knowledge.models import Chunk, Document, KnowledgePolicy
 from knowledge.parsers import check_kind
 from knowledge.progress import announce
+from knowledge.selectors import STALLED_AFTER, UNFINISHED, list_abandoned, list_due, list_lost
+from knowledge.types import Uploaded
 
 log = logging.getLogger(__name__)
 NAME_LENGTH = 255
+BLANK = " \u115f\u1160\u2800\u3164\uffa0"  # printable to Unicode, and yet nothing is seen
+TAG_LENGTH, MAX_TAGS = 50, 50
+MEGABYTE = 1024 * 1024
+AT_ONCE = 100  # documents in one transaction
+RESUMED_AT_ONCE = 1000  # documents in one sweep, of each sort: ten thousand that pause do not come back all at once
+SHOWN_NAMES = 5
+BY_HAND = 20  # files; more at once are bulk
 
 
 def move_corpus_version(project_id: UUID) -> None:
@@ -33,20 +45,18 @@ def move_corpus_version(project_id: UUID) -> None:
     transaction.on_commit(lambda: break_seal(project_id))
 
 
-def upload(*, project: Project, name: str, file: File[bytes], user: User | None = None) -> tuple[Document, bool]:
-    """Accept a file and queue it; whether there is anything new to do for it.
+def upload(
+    *, project: Project, name: str, file: File[bytes], user: User | None = None, is_bulk: bool = False
+) -> Uploaded:
+    """Accept a file and queue it, `is_bulk` behind all that people wait for.
 
-    The same name again is the same document: with the same bytes nothing happens unless it had failed, with
-    others they become its next version. Raises InvalidInput, TooLong, UnsupportedFile, UnreadableFile.
+    The same name again is the same document: with the same bytes nothing happens unless it had failed or was
+    cancelled, with others they become its next version. The same bytes under another name are said, and no obstacle.
+    Raises InvalidInput, TooLong, UnsupportedFile, UnreadableFile, QuotaReached.
     """
-    name = _checked_name(name)
+    name = fit_name(name)
     check_kind(name)
-    size = file.size or 0
-    if size == 0:
-        raise UnreadableFile("The file is empty.")
-    if size > settings.MAX_UPLOAD_MB * 1024 * 1024:
-        megabytes = ceil(size / 1024 / 1024 * 10) / 10
-        raise TooLong(f"The file has {megabytes} MB; {settings.MAX_UPLOAD_MB} MB is the limit here.")
+    size = _checked_size(file)
     digest = _sha256(file)
     with transaction.atomic():
         document, made = Document.objects.select_for_update().get_or_create(
@@ -59,16 +69,21 @@ def upload(*, project: Project, name: str, file: File[bytes], user: User | None 
                 "uploaded_by": user,
             },
         )
-        if not made and document.content_hash == digest and document.state != Document.State.FAILED:
-            return document, False
+        same_as = _names_of_same(document, digest)
+        is_over = document.state in (Document.State.FAILED, Document.State.CANCELLED)
+        if not made and document.content_hash == digest and not is_over:
+            return Uploaded(document=document, is_new=False, same_as=same_as)
+        _check_quota(document, size)
         if not made:
-            _forget_file(document)
+            if document.original.name != document.live_original.name:  # the live one answers until another is ready
+                originals.forget(document.original)
             document.version = max(document.version, document.live_version) + 1
             document.size, document.content_hash, document.uploaded_by = size, digest, user
         file.seek(0)
         document.original.save(name, file, save=False)
+        document.is_bulk = is_bulk
         _queue(document)
-    return document, True
+    return Uploaded(document=document, is_new=True, same_as=same_as)
 
 
 def retry(document: Document) -> None:
@@ -77,45 +92,186 @@ def retry(document: Document) -> None:
         _queue(Document.objects.select_for_update().get(id=document.id))
 
 
+def retry_many(documents: Iterable[Document]) -> int:
+    """Queue those of the documents again that failed or were cancelled, as bulk; how many there were."""
+    over = (Document.State.FAILED, Document.State.CANCELLED)
+    count = 0
+    for found in _locked(documents, state__in=over):
+        for document in found:
+            document.is_bulk = document.is_bulk or len(found) > 1
+            _queue(document)
+        count += len(found)
+    return count
+
+
+def cancel(document: Document) -> bool:
+    """Take a document out of the queue, or out of its worker's hand: it stops with the batch it is in. Whether it
+    was unfinished. What searches found of it before they go on finding; a retry goes on where it stopped."""
+    return cancel_many([document]) == 1
+
+
+def cancel_many(documents: Iterable[Document]) -> int:
+    """Cancel those of the documents that are unfinished; how many there were."""
+    count = 0
+    for found in _locked(documents, state__in=UNFINISHED):
+        Document.objects.filter(id__in=[document.id for document in found]).update(
+            state=Document.State.CANCELLED,
+            error="",
+            error_code="",
+            claim=None,
+            heartbeat_at=None,
+            retry_at=None,
+            updated_at=timezone.now(),
+        )
+        _announce_on_commit(found)
+        count += len(found)
+    return count
+
+
 def delete(document: Document) -> None:
     """Remove a document, its chunks and its file. From this commit on no search and no cached answer shows it."""
-    with transaction.atomic():
-        # Locked and read again: a worker may be adding chunks, or have published it, since the caller looked.
-        found = Document.objects.select_for_update().filter(id=document.id).first()
-        if found is None:
-            return
-        if found.live_version:
-            move_corpus_version(found.project_id)
-        eviction.forget_chunks(found.project_id, list(found.chunks.values_list("id", flat=True)))
-        project_id, document_id = found.project_id, found.id
-        found.delete()
-        transaction.on_commit(lambda: announce(project_id, document_id))
+    delete_many([document])
+
+
+def delete_many(documents: Iterable[Document]) -> int:
+    """Remove documents, a hundred in a transaction; how many there still were."""
+    count = 0
+    # Locked and read again: a worker may be adding chunks, or have published one, since the caller looked.
+    for found in _locked(documents):
+        ids = [document.id for document in found]
+        for project_id in sorted({document.project_id for document in found}):
+            here = [document for document in found if document.project_id == project_id]
+            if any(document.live_version for document in here):
+                move_corpus_version(project_id)
+            chunks = Chunk.objects.filter(document__in=here)
+            eviction.forget_chunks(project_id, list(chunks.values_list("id", flat=True)))
+        Document.objects.filter(id__in=ids).delete()
+        _announce_on_commit(found)
+        count += len(found)
+    return count
+
+
+def set_tags(documents: Iterable[Document], *, add: Collection[str] = (), remove: Collection[str] = ()) -> int:
+    """Give tags to documents and take others away; how many documents changed. Raises InvalidInput."""
+    added, removed = set(map(_checked_tag, add)), set(map(_checked_tag, remove))
+    count = 0
+    for found in _locked(documents):
+        changed = []
+        for document in found:
+            tags = sorted((set(document.tags) | added) - removed)
+            if len(tags) > MAX_TAGS:
+                raise InvalidInput(f"{document.name} would have {len(tags)} tags; {MAX_TAGS} is the limit.")
+            if tags != document.tags:
+                document.tags = tags
+                changed.append(document)
+        Document.objects.bulk_update(changed, ["tags"])
+        for project_id in sorted({document.project_id for document in changed if document.live_version}):
+            move_corpus_version(project_id)  # a search by tag finds something else now
+        _announce_on_commit(changed)
+        count += len(changed)
+    return count
+
+
+def resume_stalled() -> int:
+    """Send again what nobody has in hand and no queue holds: its worker was killed, its pause is over, or its task
+    was lost with Redis. How many there were.
+
+    A queue gives out its tasks in the order they came: what waits for longer than the next of them is not in it.
+    """
+    count = _send_again(list_abandoned()) + _send_again(list_due())
+    for name in queue.NAMES:
+        since = queue.find_oldest(name) or timezone.now()
+        lost = list_lost(
+            is_parsed=name.startswith(queue.EMBED),
+            is_bulk=name.endswith(queue.BULK),
+            sent_before=since - STALLED_AFTER,
+        )
+        count += _send_again(lost)
+    return count
+
+
+def _send_again(stalled: QuerySet[Document]) -> int:
+    documents = list(stalled.order_by("updated_at").only("id", "chunks_total", "is_bulk")[:RESUMED_AT_ONCE])
+    now = timezone.now()
+    stalled.filter(id__in=[document.id for document in documents]).update(
+        claim=None, heartbeat_at=None, retry_at=None, updated_at=now
+    )
+    for document in documents:
+        queue.send(document)
+    return len(documents)
+
+
+def _locked(documents: Iterable[Document], **conditions: object) -> Iterator[list[Document]]:
+    """The documents that are still there, locked, a hundred in a transaction; in the order of their ids, so that two
+    who lock many do not wait for each other."""
+    ids = sorted(document.id for document in documents)
+    for start in range(0, len(ids), AT_ONCE):
+        some = Document.objects.filter(id__in=ids[start : start + AT_ONCE], **conditions)
+        with transaction.atomic():
+            if found := list(some.select_for_update().order_by("id")):
+                yield found
+
+
+def _announce_on_commit(documents: Iterable[Document]) -> None:
+    for document in documents:
+        transaction.on_commit(partial(announce, document.project_id, document.id))
 
 
 def _queue(document: Document) -> None:
-    document.state, document.error, document.attempts = Document.State.QUEUED, "", 0
+    document.state, document.error, document.error_code, document.attempts = Document.State.QUEUED, "", "", 0
     document.claim = document.heartbeat_at = document.retry_at = None
     document.chunks_total = document.chunks_embedded = 0
     document.save()
-    transaction.on_commit(lambda: queue.send(document.id))
-    transaction.on_commit(lambda: announce(document.project_id, document.id))
+    transaction.on_commit(lambda: queue.send(document))
+    _announce_on_commit([document])
 
 
-def _forget_file(document: Document) -> None:
-    storage, path = document.original.storage, document.original.name
-    if path:
-        transaction.on_commit(lambda: storage.delete(path))
+def _check_quota(document: Document, size: int) -> None:
+    """Raises QuotaReached. The policy's row is locked: two uploads at once do not both take the last place."""
+    policy = KnowledgePolicy.objects.select_for_update().filter(project_id=document.project_id).first()
+    if policy is None:
+        return
+    others = Document.objects.filter(project_id=document.project_id).exclude(id=document.id)
+    held = others.aggregate(count=Count("id"), size=Sum("size", default=0))
+    if policy.max_documents and held["count"] + 1 > policy.max_documents:
+        raise QuotaReached(f"The project has {held['count']} documents, as many as it may. Delete some first.")
+    if policy.max_megabytes and held["size"] + size > policy.max_megabytes * MEGABYTE:
+        raise QuotaReached(f"The project may hold {policy.max_megabytes} MB. Delete some documents first.")
 
 
-def _checked_name(name: str) -> str:
-    """A name fit to show: no folders above, no control characters, no direction overrides."""
+def _names_of_same(document: Document, digest: str) -> tuple[str, ...]:
+    same = Document.objects.filter(project_id=document.project_id, content_hash=digest).exclude(id=document.id)
+    return tuple(same.order_by("name").values_list("name", flat=True)[:SHOWN_NAMES])
+
+
+def _checked_tag(tag: str) -> str:
+    shown = " ".join("".join(c for c in nfc(tag) if c.isprintable()).split())
+    if not shown:
+        raise InvalidInput("A tag has no letters.")
+    if len(shown) > TAG_LENGTH:
+        raise InvalidInput(f"The tag '{shown[:TAG_LENGTH]}…' is too long; {TAG_LENGTH} characters is the limit.")
+    return shown
+
+
+def _checked_size(file: File[bytes]) -> int:
+    size = file.size or 0
+    if size == 0:
+        raise UnreadableFile("The file is empty.")
+    if size > settings.MAX_UPLOAD_MB * MEGABYTE:
+        megabytes = ceil(size / MEGABYTE * 10) / 10
+        raise TooLong(f"The file has {megabytes} MB; {settings.MAX_UPLOAD_MB} MB is the limit here.")
+    return size
+
+
+def fit_name(name: str) -> str:
+    """A name fit to show: no folders above, no control characters, no direction overrides. Raises InvalidInput."""
     name = nfc(name)
     shown = "".join(
         c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
     )
     shown = "/".join(part for part in shown.split("/") if part.strip() not in ("", ".", ".."))
-    if not shown:
-        raise InvalidInput("The file has no name.")
+    if not PurePath(shown).stem.strip(BLANK):
+        raise InvalidInput("The file has no name that can be seen. Give it one with letters.")
     if len(shown) > NAME_LENGTH:
         # With a digest of the whole, so that two long names which begin alike stay two.
         ending = f"~{hashlib.sha256(shown.encode()).hexdigest()[:8]}{PurePath(shown).suffix[:20]}"

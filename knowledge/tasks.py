@@ -6,21 +6,66 @@ from uuid import UUID
 
 from celery import shared_task
 
-from knowledge import ingestion, queue, selectors
+from knowledge import ingestion, originals, partitions, queue, reembedding, services, words
+from knowledge.models import Document
+
+BUILD_LIMIT = 24 * 3600  # seconds: the index of some millions of chunks takes hours
+FILLING = 4.0  # seconds at a time, so that uploads need not wait long behind it
 
 
 @shared_task
-def ingest(document_id: str) -> None:
-    pause = ingestion.ingest(UUID(document_id))
-    if pause is not None:
-        queue.send(UUID(document_id), countdown=pause)
+def parse(document_id: str) -> None:
+    _go_on(document_id, ingestion.parse(UUID(document_id)))
+
+
+@shared_task
+def embed(document_id: str) -> None:
+    _go_on(document_id, ingestion.embed(UUID(document_id)))
+
+
+def _go_on(document_id: str, pause: float | None) -> None:
+    """Send the next step of a document. One that pauses is sent by the sweep: a worker that held it until then
+    would hold thousands while an embedder is away."""
+    if pause == 0:
+        document = Document.objects.filter(id=document_id).only("id", "chunks_total", "is_bulk").first()
+        if document is not None:
+            queue.send(document)
 
 
 @shared_task
 def resume_stalled_documents() -> None:
-    """Send again what nobody has in hand: its worker was killed, or Redis lost the queue."""
-    stalled = selectors.list_stalled()
-    if queue.length():
-        stalled = stalled.exclude(heartbeat_at=None)  # those only wait for their turn
-    for document_id in stalled.values_list("id", flat=True):
-        queue.send(document_id)
+    services.resume_stalled()
+
+
+@shared_task
+def forget_orphaned_files() -> None:
+    originals.forget_orphans()
+
+
+@shared_task(time_limit=BUILD_LIMIT)
+def build_spaces() -> None:
+    """Embed what the spaces lack that are being built, and switch to the one that the environment names."""
+    reembedding.settle()
+    for space in reembedding.list_unfinished():
+        reembedding.build(space)
+
+
+@shared_task(time_limit=BUILD_LIMIT)
+def repair_vectors() -> None:
+    partitions.repair()
+
+
+@shared_task(time_limit=BUILD_LIMIT)
+def remove_orphans() -> None:
+    partitions.remove_orphans()
+
+
+@shared_task
+def fill_words() -> None:
+    """Index the words of documents that were there before words were, or whose words are made otherwise now."""
+    words.fill_words(FILLING)
+
+
+@shared_task
+def recount_words() -> None:
+    words.recount_changed()

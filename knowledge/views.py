@@ -1,28 +1,31 @@
-"""The documents page and a document's own page."""
+"""The documents page: what is there, uploads, and what is done to one document or to many."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypedDict
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import actor_of
 from accounts.models import Project, Role, User
 from accounts.selectors import get_project, get_role
-from core.errors import NotFound, PolyAIError
-from knowledge import services
-from knowledge.models import Chunk, Document
+from core.errors import InvalidInput, NotFound, PolyAIError
+from knowledge import archives, services
+from knowledge.bulk import Change, carry_out, change_of
+from knowledge.listing import SORTS, Listing, get_page, list_kinds, list_matching, list_tags, listing_of
+from knowledge.models import Document
 from knowledge.parsers import PARSERS
-from knowledge.selectors import get_document, list_documents, list_live_chunks
+from knowledge.selectors import get_document, get_progress, list_documents
 
-SHOWN_CHUNKS = 200  # on a document's page
-BEFORE_TARGET = 10
+NAMED = 10  # documents that a confirmation names
 
 
 @require_GET
@@ -30,13 +33,20 @@ BEFORE_TARGET = 10
 def documents(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     project = get_project(actor, slug)
+    listing = listing_of(request.GET.dict())
     context = {
         "project": project,
         "room": "documents",
+        "section": "documents",
         "role": get_role(actor, project),
-        "documents": list_documents(actor, project.id)[:200],
-        "count": list_documents(actor, project.id).count(),
-        "endings": ",".join(PARSERS),
+        "listing": listing,
+        "documents": get_page(actor, project.id, listing),
+        "progress": get_progress(actor, project.id),
+        "kinds": list_kinds(actor, project.id),
+        "tags": list_tags(actor, project.id),
+        "sorts": SORTS,
+        "endings": ",".join([*PARSERS, archives.ENDING]),
+        "readable": ", ".join(dict.fromkeys(ending.lstrip(".").upper() for ending in [*PARSERS, archives.ENDING])),
     }
     return render(request, "knowledge/documents.html", context)
 
@@ -47,89 +57,174 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     """Each file by itself: one that is refused does not hold up the others."""
     assert isinstance(request.user, User)
     project = get_project(actor_of(request), slug, Role.EDITOR)
-    results = [_upload_one(project, request.user, file) for file in request.FILES.getlist("files")]
+    files = request.FILES.getlist("files")
+    # A browser's file has no folder in its name; the page's script sends the paths beside, in the same order.
+    paths = request.POST.getlist("paths")
+    names = paths if len(paths) == len(files) else [file.name or "" for file in files]
+    # It sends many files a few at a time, and says how many they are altogether.
+    together = request.POST.get("together", "")
+    is_bulk = max(len(files), int(together) if together.isdecimal() else 0) > services.BY_HAND
+    results = [_upload_one(project, request.user, *pair, is_bulk) for pair in zip(names, files, strict=True)]
     if request.headers.get("Accept") == "application/json":
         return JsonResponse({"files": results}, status=200 if results else 400)
     for result in results:
         if result["error"]:
             messages.error(request, f"{result['name']}: {result['error']}")
-        elif not result["is_new"]:
-            messages.info(request, f"{result['name']}: the same file is here already.")
+        elif result["note"]:
+            messages.info(request, f"{result['name']}: {result['note']}")
     if not results:
         messages.error(request, "Choose at least one file.")
     return redirect("documents", slug=slug)
 
 
-def _upload_one(project: Project, user: User, file: UploadedFile[bytes]) -> dict[str, object]:
-    name = file.name or ""
+class UploadResult(TypedDict):
+    """What became of one file, as the page's script reads it. `note`: what people should know of an accepted one."""
+
+    name: str
+    id: str | None
+    error: str | None
+    is_new: bool
+    same_as: tuple[str, ...]
+    note: str
+
+
+def _upload_one(project: Project, user: User, name: str, file: UploadedFile[bytes], is_bulk: bool) -> UploadResult:
+    if archives.is_archive(name):
+        return _upload_archive(project, user, name, file)
     try:
-        document, is_new = services.upload(project=project, name=name, file=file, user=user)
+        uploaded = services.upload(project=project, name=name, file=file, user=user, is_bulk=is_bulk)
     except PolyAIError as error:
-        return {"name": name, "id": None, "error": error.message, "is_new": False}
-    return {"name": document.name, "id": str(document.id), "error": None, "is_new": is_new}
-
-
-@require_GET
-@login_required
-def document(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
-    found = _document(request, slug, document_id)
-    actor = actor_of(request)
-    chunks = list_live_chunks(found)
-    count = chunks.count()
-    first = _first_shown(request, chunks)
-    context = {
-        "count": count,
-        "earlier": max(0, first - SHOWN_CHUNKS) if first else None,
-        "later": first + SHOWN_CHUNKS if first + SHOWN_CHUNKS < count else None,
-        "document": found,
-        "project": found.project,
-        "room": "documents",
-        "role": get_role(actor, found.project),
-        "chunks": chunks[first : first + SHOWN_CHUNKS],
+        return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": (), "note": ""}
+    document, note = uploaded.document, ""
+    if not uploaded.is_new:
+        note = "the same file is here already."
+    elif uploaded.same_as:
+        note = f"the same content as {', '.join(uploaded.same_as)}."
+    return {
+        "name": document.name,
+        "id": str(document.id),
+        "error": None,
+        "is_new": uploaded.is_new,
+        "same_as": uploaded.same_as,
+        "note": note,
     }
-    return render(request, "knowledge/document.html", context)
 
 
-def _first_shown(request: HttpRequest, chunks: QuerySet[Chunk]) -> int:
-    """The place of the first chunk to show: as `?from=` says, or a little before the one that `?chunk=` names."""
-    wanted, start = request.GET.get("chunk", ""), request.GET.get("from", "")
+def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[bytes]) -> UploadResult:
+    """One result for an archive as a whole; its note names what was refused of it."""
     try:
-        position = chunks.filter(id=UUID(wanted)).values_list("position", flat=True).first() if wanted else None
-    except ValueError:
-        position = None
-    if position is not None:
-        return max(0, position - BEFORE_TARGET)
-    return int(start) if start.isdecimal() and len(start) < 10 else 0
-
-
-@require_GET
-@login_required
-def original(request: HttpRequest, slug: str, document_id: UUID) -> FileResponse:
-    """The file as it was uploaded; always as a download, for what people upload is not to run in our pages."""
-    found = _document(request, slug, document_id)
-    try:
-        return FileResponse(found.original.open("rb"), as_attachment=True, filename=found.name.rsplit("/", 1)[-1])
-    except FileNotFoundError as error:
-        raise NotFound("The original of this document is gone from the storage.") from error
+        unpacked = archives.upload_archive(project=project, name=name, file=file, user=user)
+    except PolyAIError as error:
+        return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": (), "note": ""}
+    refused = [f"{refused.name}: {refused.error.message}" for refused in unpacked.refused]
+    note = f"{len(unpacked.documents)} of its files were taken, {len(unpacked.new)} of them new."
+    if refused:
+        more = f" And {len(refused) - NAMED} more." if len(refused) > NAMED else ""
+        note += f" {len(refused)} were refused: {' '.join(refused[:NAMED])}{more}"
+    return {"name": name, "id": None, "error": None, "is_new": bool(unpacked.new), "same_as": (), "note": note}
 
 
 @require_POST
 @login_required
 def delete(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
-    found = _document(request, slug, document_id, Role.EDITOR)
+    found = find(request, slug, document_id, Role.EDITOR)
     services.delete(found)
-    messages.info(request, f"{found.name} was deleted.")
-    return redirect("documents", slug=slug)
+    return _tell(request, slug, f"{found.name} was deleted.")
 
 
 @require_POST
 @login_required
 def retry(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
-    services.retry(_document(request, slug, document_id, Role.EDITOR))
+    found = find(request, slug, document_id, Role.EDITOR)
+    services.retry(found)
+    return _tell(request, slug, f"{found.name} is queued again.")
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
+    found = find(request, slug, document_id, Role.EDITOR)
+    is_cancelled = services.cancel(found)
+    return _tell(request, slug, f"{found.name} was {'cancelled' if is_cancelled else 'finished already'}.")
+
+
+def _tell(request: HttpRequest, slug: str, message: str) -> HttpResponse:
+    """To the page's script, or to a browser without one, what was done."""
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"message": message})
+    messages.info(request, message)
     return redirect("documents", slug=slug)
 
 
-def _document(request: HttpRequest, slug: str, document_id: UUID, role: Role = Role.VIEWER) -> Document:
+@require_POST
+@login_required
+def bulk(request: HttpRequest, slug: str) -> HttpResponse:
+    """One change of many documents: those that were ticked, or all that the address's filter lets through.
+
+    Deleting asks first, with the number; what is confirmed is carried out only if it is still that number.
+    """
+    project = get_project(actor_of(request), slug, Role.EDITOR)
+    wants_json = request.headers.get("Accept") == "application/json"
+    listing = listing_of(request.GET.dict())
+    try:
+        chosen = _chosen(request, project, listing)
+        change = change_of(request.POST.get("action", ""), request.POST.get("tags", "").split(","))
+        count = chosen.count()
+        if change.needs_confirmation and request.POST.get("confirmed") != str(count):
+            return _ask(request, project, chosen, change, wants_json=wants_json)
+        told = carry_out(change, list(chosen)).message
+    except InvalidInput as error:
+        if wants_json:
+            return JsonResponse({"error": error.message}, status=error.status)
+        messages.error(request, error.message)
+    else:
+        if wants_json:
+            return JsonResponse({"message": told})
+        messages.info(request, told)
+    response = redirect("documents", slug=slug)
+    if listing.query:
+        response["Location"] += f"?{listing.query}"
+    return response
+
+
+def _chosen(request: HttpRequest, project: Project, listing: Listing) -> QuerySet[Document]:
+    """Raises InvalidInput when nothing is."""
+    actor = actor_of(request)
+    if "all" in request.POST or "all" in request.GET:
+        chosen = list_matching(actor, project.id, replace(listing, page=1))
+    else:
+        try:
+            ids = [UUID(written) for written in request.POST.getlist("documents")]
+        except ValueError as error:
+            raise InvalidInput("That is no list of documents. Reload the page and try again.") from error
+        chosen = list_documents(actor, project.id).filter(id__in=ids)
+    if not chosen.exists():
+        raise InvalidInput("Tick at least one document first.")
+    return chosen
+
+
+def _ask(
+    request: HttpRequest, project: Project, chosen: QuerySet[Document], change: Change, *, wants_json: bool
+) -> HttpResponse:
+    count = chosen.count()
+    if wants_json:
+        return JsonResponse({"confirm": change.question(count), "count": count})
+    context = {
+        "project": project,
+        "room": "documents",
+        "section": "documents",
+        "role": get_role(actor_of(request), project),
+        "question": change.question(count),
+        "count": count,
+        "named": chosen[:NAMED],
+        "more": max(0, count - NAMED),
+        "fields": [(name, value) for name in ("documents", "all", "action") for value in request.POST.getlist(name)],
+    }
+    return render(request, "knowledge/confirm.html", context)
+
+
+def find(request: HttpRequest, slug: str, document_id: UUID, role: Role = Role.VIEWER) -> Document:
+    """The document at an address. Raises NotFound, NotAllowed."""
     actor = actor_of(request)
     project = get_project(actor, slug, role)
     found = get_document(actor, document_id)

@@ -24,4 +24,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:  # Any: Django's signature
         problems.append(
             Error(f"'{settings.EMBEDDING_MODEL}' is not the bundled embedder.", hint=hint, id="polyai.E003")
         )
+    if settings.EMBEDDINGS_ARE_LOCAL and settings.EMBEDDING_DIMENSIONS:
+        hint = "Unset it: the bundled embedder gives 384 numbers."
+        problems.append(Error("POLYAI_EMBEDDING_DIMENSIONS is set without an endpoint.", hint=hint, id="polyai.E004"))
     return problems

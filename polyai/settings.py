@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import secrets
 import sys
 import tempfile
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from environs import Env, EnvError, ValidationError, validate
 
@@ -28,7 +30,28 @@ if dotenv := os.environ.get("POLYAI_ENV_FILE", str(BASE_DIR / ".env")):
 
 LEVELS = validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
 LONG_ENOUGH = validate.Regexp(r"(.{32,})?$", error="has fewer than 32 characters")
+TESSERACT_NAMES = validate.Regexp(r"\w+(\+\w+)*$", error="is not of the form eng+deu")
 HTTP_ADDRESS = validate.Regexp(r"(https?://[^/\s]+.*)?$", error="is no http:// or https:// address")
+
+
+def _is_network_or_host(entries: object) -> None:
+    """`10.0.0.0/8`, `fd00::/8`, `192.168.1.7`, `wiki.internal`."""
+    assert isinstance(entries, list)
+    for entry in entries:
+        try:
+            ip_network(entry)
+        except ValueError as error:
+            if not re.fullmatch(r"(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*", entry):
+                raise ValidationError(f"has '{entry}', which is neither a network nor a host") from error
+
+
+def _is_bucket(url: object) -> None:
+    """`s3://bucket/prefix?endpoint_url=http://localhost:9000&region_name=eu-central-1`."""
+    parts = urlsplit(str(url))
+    if url and (parts.scheme != "s3" or not parts.netloc):
+        raise ValidationError("is not of the form s3://bucket/prefix")
+    if unknown := dict(parse_qsl(parts.query)).keys() - {"endpoint_url", "region_name"}:
+        raise ValidationError(f"has {', '.join(sorted(unknown))}; after the ? come endpoint_url and region_name")
 
 
 def _is_price_list(value: object) -> None:
@@ -43,6 +66,12 @@ def _is_price_list(value: object) -> None:
 
     if not isinstance(value, dict) or not all(is_price(pair) for pair in value.values()):
         raise ValidationError('is not of the form {"model": [0.15, 0.60]}')
+
+
+def _are_keys(value: object) -> None:
+    """`{"https://api.example.org/v1": "sk-…"}`."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value.values()):
+        raise ValidationError('is not of the form {"https://api.example.org/v1": "sk-…"}')
 
 
 # --- From the environment -----------------------------------------------------------------------
@@ -63,9 +92,26 @@ try:
     EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "", validate=HTTP_ADDRESS)
     EMBEDDING_API_KEY = env.str("POLYAI_EMBEDDING_API_KEY", "") or OPENAI_API_KEY
     EMBEDDING_MODEL = env.str("POLYAI_EMBEDDING_MODEL", "")
+    EMBEDDING_DIMENSIONS = env.int("POLYAI_EMBEDDING_DIMENSIONS", 0, validate=validate.Range(0, 16_000))
+    EMBEDDING_API_KEYS: Any = env.json("POLYAI_EMBEDDING_API_KEYS", {}, validate=_are_keys)  # Any: JSON, as checked
+    RERANK_BASE_URL = env.str("POLYAI_RERANK_BASE_URL", "", validate=HTTP_ADDRESS)
+    RERANK_MODEL = env.str("POLYAI_RERANK_MODEL", "")
+    RERANK_API_KEY = env.str("POLYAI_RERANK_API_KEY", "")
     PRICES: Any = env.json("POLYAI_PRICES", {}, validate=_is_price_list)  # Any: JSON, of the form just checked
     AUDIT_SHARE = env.float("POLYAI_AUDIT_SHARE", 0.01, validate=validate.Range(0, 1))
     MAX_UPLOAD_MB = env.int("POLYAI_MAX_UPLOAD_MB", 50, validate=validate.Range(1))
+    MAX_ARCHIVE_MB = env.int("POLYAI_MAX_ARCHIVE_MB", 500, validate=validate.Range(1))
+    FETCH_ALLOW: list[str] = env.list("POLYAI_FETCH_ALLOW", [], validate=_is_network_or_host)
+    FETCH_TIMEOUT = env.float("POLYAI_FETCH_TIMEOUT", 30.0, validate=validate.Range(1, 600))
+    CRAWL_PAUSE = env.float("POLYAI_CRAWL_PAUSE", 0.5, validate=validate.Range(0, 60))
+    CRAWL_MAX_PAGES = env.int("POLYAI_CRAWL_MAX_PAGES", 1000, validate=validate.Range(1))
+    STORAGE = env.str("POLYAI_STORAGE", "", validate=_is_bucket)
+    S3_ACCESS_KEY = env.str("POLYAI_S3_ACCESS_KEY", "")
+    S3_SECRET_KEY = env.str("POLYAI_S3_SECRET_KEY", "")
+    PARSER_SECONDS = env.int("POLYAI_PARSER_SECONDS", 60, validate=validate.Range(1, 600))
+    PARSER_MEGABYTES = env.int("POLYAI_PARSER_MEGABYTES", 1024, validate=validate.Range(256))
+    MAX_PAGES = env.int("POLYAI_MAX_PAGES", 5000, validate=validate.Range(1))
+    OCR_LANGUAGES = env.str("POLYAI_OCR_LANGUAGES", "eng", validate=TESSERACT_NAMES)
     LOG_LEVEL = env.str("POLYAI_LOG_LEVEL", "INFO", validate=LEVELS)
     DEBUG = env.bool("POLYAI_DEBUG", False)
     SECRET_KEY = env.str("POLYAI_SECRET_KEY", "", validate=LONG_ENOUGH)
@@ -73,6 +119,7 @@ except EnvError as error:
     sys.exit(f"polyai: {error}; see docs/configuration.md")
 
 CHAT_CONFIGURED = bool(OPENAI_API_KEY or OPENAI_BASE_URL)
+RERANK_TIMEOUT = 2.0  # seconds of an answer's wait that a better order of its passages may cost
 EMBEDDINGS_ARE_LOCAL = not EMBEDDING_BASE_URL
 if EMBEDDINGS_ARE_LOCAL:
     EMBEDDING_MODEL = EMBEDDING_MODEL or "all-MiniLM-L6-v2"
@@ -111,6 +158,23 @@ EMBEDDING_SOCKET = RUN_FOLDER / "embeddings.sock"
 MEDIA_ROOT = HOME / "media"
 MEDIA_URL = ""  # originals are served by a view that checks membership, never by address
 SECRET_KEY = SECRET_KEY or _secret_key()
+
+
+def _originals() -> dict[str, Any]:  # Any: Django's setting
+    """Where originals are kept: the folder above, or a bucket."""
+    if not STORAGE:
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    parts = urlsplit(STORAGE)
+    options = {"bucket_name": parts.netloc, "location": parts.path.strip("/"), **dict(parse_qsl(parts.query))}
+    if S3_ACCESS_KEY:
+        options |= {"access_key": S3_ACCESS_KEY, "secret_key": S3_SECRET_KEY}
+    return {"BACKEND": "knowledge.storage.Bucket", "OPTIONS": options}
+
+
+STORAGES = {
+    "default": _originals(),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 
 # --- Django -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -235,24 +299,56 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "polyai:celery:",
+    "queue_order_strategy": "polyai.celery:InOrder",
+    "priority_steps": [0],
     "visibility_timeout": 3600,
     "socket_timeout": 5,
     "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0,
 }
+# In this order: short chores, then what people wait for. Of bulk, what was begun is finished first. A step lasts some
+# seconds (a long document's, a crawl's), then its worker looks here again.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
+    "celery": {},
+    "parse": {},
+    "embed": {},
+    "crawl": {},
+    "embed-bulk": {},
+    "parse-bulk": {},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # state lives in PostgreSQL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 1800
+CELERY_TASK_ROUTES = {"knowledge.web.tasks.crawl": {"queue": "crawl"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = 2
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # KB; a child that has grown larger ends after its task
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "resume-stalled-documents": {"task": "knowledge.tasks.resume_stalled_documents", "schedule": 10},
+    "resume-stalled-documents": {
+        "task": "knowledge.tasks.resume_stalled_documents",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
+    "forget-orphaned-files": {
+        "task": "knowledge.tasks.forget_orphaned_files",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
+    "refresh-due-sources": {
+        "task": "knowledge.web.tasks.refresh_due_sources",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
+    "build-embedding-spaces": {"task": "knowledge.tasks.build_spaces", "schedule": 10, "options": {"expires": 10}},
+    "repair-vectors": {"task": "knowledge.tasks.repair_vectors", "schedule": 30, "options": {"expires": 30}},
+    "remove-orphans": {"task": "knowledge.tasks.remove_orphans", "schedule": 3600, "options": {"expires": 3600}},
+    "fill-words": {"task": "knowledge.tasks.fill_words", "schedule": 10, "options": {"expires": 10}},
+    "recount-words": {"task": "knowledge.tasks.recount_words", "schedule": 30, "options": {"expires": 30}},
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
     # Expires: while the workers are busy with documents, one of them in the queue is enough.
     "flush-ledger": {"task": "caching.tasks.flush_ledger", "schedule": 5, "options": {"expires": 5}},
@@ -305,6 +401,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "DocumentState": "knowledge.models.Document.State",
+        "WebSourceState": "knowledge.models.WebSource.State",
+        "WebPageState": "knowledge.models.WebPage.State",
+    },
 }
 
 # --- Admin --------------------------------------------------------------------------------------

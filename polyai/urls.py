@@ -12,13 +12,17 @@ from caching import api as caching
 from chat.api import AskView
 from chat.cache_api import CacheEntriesViewSet
 from chat.consumers import ConversationConsumer
-from knowledge.api import DocumentsViewSet, SearchView
+from knowledge import policy_api as chunking
+from knowledge.api import DocumentsViewSet
 from knowledge.consumers import DocumentsConsumer
+from knowledge.search_api import SearchView
+from knowledge.web.api import SourcesViewSet
 from polyai import health
 
 router = SimpleRouter()
 router.register("projects", ProjectsViewSet)
 router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/documents", DocumentsViewSet)
+router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/sources", SourcesViewSet)
 router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/cache/entries", CacheEntriesViewSet)
 
 api: list[URLPattern | URLResolver] = [
@@ -26,6 +30,9 @@ api: list[URLPattern | URLResolver] = [
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("ask/", AskView.as_view(), name="api-ask"),
     path("projects/<slug:slug>/search/", SearchView.as_view(), name="api-search"),
+    path("projects/<slug:slug>/chunking/", chunking.ChunkingView.as_view(), name="api-chunking"),
+    path("projects/<slug:slug>/chunking/preview/", chunking.ChunkingPreviewView.as_view(), name="api-chunking-preview"),
+    path("projects/<slug:slug>/chunking/apply/", chunking.ChunkingApplyView.as_view(), name="api-chunking-apply"),
     path("projects/<slug:slug>/cache/", caching.CacheReportView.as_view(), name="api-cache"),
     path("projects/<slug:slug>/cache/flush/", caching.FlushView.as_view(), name="api-cache-flush"),
     path("projects/<slug:slug>/cache/what-if/", caching.WhatIfView.as_view(), name="api-cache-what-if"),
@@ -37,6 +44,7 @@ urlpatterns = [
     path("", include("chat.urls")),
     path("", include("accounts.urls")),
     path("", include("knowledge.urls")),
+    path("", include("knowledge.web.urls")),
     path("", include("caching.urls")),
     path("admin/", admin.site.urls),
     path("api/", include(api)),

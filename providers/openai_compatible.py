@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import logging
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from typing import Any, cast
 
@@ -26,7 +28,7 @@ from core.errors import (
 )
 from core.loops import PerLoop
 from core.text import storable
-from providers.types import ChatRequest, Completion, Delta, Usage, Vectors
+from providers.types import LOCAL, ChatRequest, Completion, Delta, Usage, Vectors
 
 log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -48,7 +50,8 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         message = f"{what} cannot be reached. Check that it runs and that its address is right."
         raise _logged(ProviderUnreachable(message), error) from error
     except openai.RateLimitError as error:
-        raise _logged(ProviderRateLimited(f"{what} is over its limit. Try again in a minute."), error) from error
+        message = f"{what} is over its limit. Try again in a minute."
+        raise _logged(ProviderRateLimited(message, retry_after=_retry_after(error)), error) from error
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise _logged(ProviderRefused(f"{what} refused the API key. Check {key}."), error) from error
     except openai.NotFoundError as error:
@@ -56,7 +59,7 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         raise _logged(ProviderRefused(message), error) from error
     except openai.InternalServerError as error:
         message = f"{what} failed (HTTP {error.status_code}). Try again in a moment."
-        raise _logged(ProviderUnreachable(message), error) from error
+        raise _logged(ProviderUnreachable(message, retry_after=_retry_after(error)), error) from error
     except openai.APIStatusError as error:
         raise _logged(ProviderRefused(f"{what} refused the request (HTTP {error.status_code})."), error) from error
     except httpx2.TimeoutException as error:
@@ -77,6 +80,20 @@ def _cut(what: str) -> Iterator[None]:
         raise
     except openai.APIConnectionError as error:
         raise _logged(StreamCut(f"{what} broke off in the middle of its answer."), error) from error
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Seconds, from a Retry-After header (RFC 9110, 10.2.3: seconds or a date); None where it cannot be read."""
+    value = error.response.headers.get("retry-after", "")
+    try:
+        return float(value) if value.strip().isdecimal() else max(0.0, _timestamp(value) - time.time())
+    except ValueError:
+        return None
+
+
+def _timestamp(http_date: str) -> float:
+    """Raises ValueError."""
+    return parsedate_to_datetime(http_date).timestamp()
 
 
 def _logged(ours: ProviderError, theirs: Exception) -> ProviderError:
@@ -149,9 +166,10 @@ class OpenAIChatModel:
 class OpenAIEmbedder:
     """An embedder behind `/v1/embeddings`, at an address or on a unix socket."""
 
-    def __init__(self, *, model: str, base_url: str, api_key: str, socket: str = "") -> None:
-        self.provider = base_url or "local"
+    def __init__(self, *, model: str, base_url: str, api_key: str, socket: str = "", shortened_to: int = 0) -> None:
+        self.provider = base_url or LOCAL
         self.model = model
+        self.shortened_to = shortened_to
         self._socket = socket or None
         self._arguments: dict[str, Any] = {  # Any: keyword arguments of the SDK's clients
             "base_url": base_url or LOCAL_URL,
@@ -161,7 +179,11 @@ class OpenAIEmbedder:
 
     @property
     def identity(self) -> str:
-        return f"{self.provider}|{self.model}"
+        return f"{self.provider}|{self.model}" + (f"|{self.shortened_to}" if self.shortened_to else "")
+
+    def _request(self, texts: Sequence[str]) -> dict[str, Any]:  # Any: keyword arguments of the SDK
+        size = {"dimensions": self.shortened_to} if self.shortened_to else {}
+        return {"input": list(texts), "model": self.model, "encoding_format": "base64", **size}
 
     def _translated(self) -> AbstractContextManager[None]:
         what = f"The embedding model '{self.model}'"
@@ -171,18 +193,17 @@ class OpenAIEmbedder:
     def _sync_client(self) -> openai.OpenAI:
         transport = httpx2.HTTPTransport(uds=self._socket, limits=_limits())
         timeout = httpx2.Timeout(60.0, connect=CONNECT_TIMEOUT)
-        return openai.OpenAI(http_client=httpx2.Client(transport=transport), timeout=timeout, **self._arguments)
+        client = httpx2.Client(transport=transport)
+        # No retries of the SDK: it would sleep in a worker that others wait for. Ingestion has its own.
+        return openai.OpenAI(http_client=client, max_retries=0, timeout=timeout, **self._arguments)
 
     def _connect(self) -> openai.AsyncOpenAI:
         client = httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=self._socket, limits=_limits()))
-        # Somebody is waiting: five seconds and no more, where ingestion keeps the SDK's patience. The SDK would try
-        # again after a time-out too.
+        # Somebody is waiting: five seconds and no more. The SDK would try again after a time-out too.
         return openai.AsyncOpenAI(http_client=client, max_retries=0, timeout=CONNECT_TIMEOUT, **self._arguments)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        create = partial(
-            self._client().embeddings.create, input=list(texts), model=self.model, encoding_format="base64"
-        )
+        create = partial(self._client().embeddings.create, **self._request(texts))
         with self._translated():
             try:
                 return _vectors(await create(), len(texts))
@@ -192,11 +213,14 @@ class OpenAIEmbedder:
                 return _vectors(await create(), len(texts))
 
     def embed_sync(self, texts: Sequence[str]) -> Vectors:
+        create = partial(self._sync_client.embeddings.create, **self._request(texts))
         with self._translated():
-            return _vectors(
-                self._sync_client.embeddings.create(input=list(texts), model=self.model, encoding_format="base64"),
-                len(texts),
-            )
+            try:
+                return _vectors(create(), len(texts))
+            except openai.APITimeoutError:
+                raise
+            except openai.APIConnectionError:  # as above
+                return _vectors(create(), len(texts))
 
 
 def _limits() -> httpx2.Limits:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Vectors: TypeAlias = npt.NDArray[np.float32]  # shape (texts, dimensions), rows of length 1
+LOCAL = "local"  # the provider of the embedder that comes with PolyAI
 Vector: TypeAlias = npt.NDArray[np.float32]  # shape (dimensions,)
 
 
@@ -63,10 +64,14 @@ class ChatModel(Protocol):
 
 
 class Embedder(Protocol):
-    """`identity` names the vectors' kind: vectors of two identities are never compared."""
+    """`identity` names the vectors' kind: vectors of two identities are never compared.
+
+    `provider` is its address, or `local`; `shortened_to` the size it is asked for, 0 for its own.
+    """
 
     provider: str
     model: str
+    shortened_to: int
 
     @property
     def identity(self) -> str: ...

@@ -23,7 +23,7 @@ from chat.types import AnswerCompleted, Event, Question
 from core.redis import sync_redis
 from knowledge import ingestion, services
 from knowledge.models import Document
-from providers.registry import get_chat_model
+from providers.registry import get_chat_model, get_reranker
 from tests.upstream import MODEL, Upstream
 
 # A machine that is busy is no failure; and what continuous integration runs is the same each time.
@@ -46,6 +46,7 @@ def empty_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.redis._away_until", 0.0)
     monkeypatch.setattr("core.redis._slow", 0)
     monkeypatch.setattr("caching.embeddings._silent_until", {})
+    monkeypatch.setattr("knowledge.spaces._known", None)
     sync_redis().flushdb()
 
 
@@ -84,6 +85,7 @@ def upstream(upstream_server: Upstream, settings: Settings) -> Generator[Upstrea
 def fresh_providers() -> Generator[None, None, None]:
     yield
     get_chat_model.cache_clear()
+    get_reranker.cache_clear()
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def browser_of(user: User) -> Client:
 def add_document(project: Project, text: str | bytes = HANDBOOK, name: str = "handbook.md") -> Document:
     """Upload and ingest, as a worker would, by the same function."""
     content = text.encode() if isinstance(text, str) else text
-    document, _ = services.upload(project=project, name=name, file=ContentFile(content, name=name))
+    document = services.upload(project=project, name=name, file=ContentFile(content, name=name)).document
     ingestion.ingest(document.id)
     document.refresh_from_db()
     return document

@@ -57,6 +57,7 @@ NAMES = {
     "embedder": "the embedder",
     "semantic": "the semantic index",
     "opinion": "the second opinion",
+    "reranker": "the reranker",
     "audit": "an audit",
     "ledger": "the ledger",
     "embedding": "Embedding questions",

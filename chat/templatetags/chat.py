@@ -9,7 +9,9 @@ from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.utils.safestring import SafeString, mark_safe
 
+from chat.marking import render_marked
 from chat.rendering import render, render_passage
+from knowledge.screens import Stretch
 
 register = template.Library()
 JUST_NOW = 5  # seconds
@@ -22,6 +24,13 @@ def passage(text: str, document: str) -> SafeString:
     if PurePath(document).suffix.lower() in WITHOUT_MARKDOWN:
         return linebreaksbr(text)
     return mark_safe(render_passage(text))  # noqa: S308  # it sanitises
+
+
+@register.simple_tag
+def reading(stretch: Stretch, anchor: str) -> SafeString:
+    """A stretch of a document, with the passage in it marked that was asked for."""
+    html = render_marked(stretch.text, stretch.mark, is_markdown=stretch.is_markdown, anchor=anchor)
+    return mark_safe(html)  # noqa: S308  # it escapes or sanitises
 
 
 @register.simple_tag

@@ -17,8 +17,10 @@ class Chunk(models.Model):
     version = models.PositiveIntegerField()
     position = models.PositiveIntegerField()
     text = models.TextField()
-    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the text.")
-    metadata = models.JSONField(default=dict, help_text="heading_path, page, label, part, start, end.")
+    content_hash = models.CharField(max_length=64, help_text="SHA-256 of what is shown.")
+    metadata = models.JSONField(
+        default=dict, help_text="heading_path, title, page, label, part, start, end, context, tokens."
+    )
 
     class Meta:
         ordering = ["document", "version", "position"]
@@ -28,6 +30,12 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position + 1}. {self.text[:60]}"
+
+    @property
+    def shown(self) -> str:
+        """The text under its context: rows of a table under its header. The text alone is the original's."""
+        context = self.metadata.get("context", "")
+        return f"{context}\n{self.text}" if context else self.text
 
     @property
     def locator(self) -> str:

@@ -9,9 +9,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from accounts.models import Project
+from knowledge.models.web import WebSource
 
 
 def original_path(document: Document, filename: str) -> str:
@@ -34,14 +36,21 @@ class Document(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
     name = models.CharField(max_length=255)
+    title = models.CharField(max_length=200, blank=True, help_text="What it is called inside.")
     kind = models.CharField(max_length=10, blank=True, help_text="The name's ending: pdf, docx, md …")
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     metadata = models.JSONField(default=dict, blank=True, help_text="What its owner says about it, to filter by.")
     source_url = models.CharField(max_length=2000, blank=True, help_text="Where it was fetched from.")
+    source = models.ForeignKey(WebSource, null=True, blank=True, on_delete=models.SET_NULL, related_name="documents")
     language = models.CharField(max_length=20, blank=True, help_text="Of its text, as it was detected: en, de, zh …")
     original = models.FileField(upload_to=original_path, max_length=300)
+    live_original = models.FileField(
+        upload_to=original_path, max_length=300, blank=True, help_text="The file that its live version was read from."
+    )
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     content_hash = models.CharField(max_length=64, help_text="SHA-256 of the original.")
+    parts_hash = models.CharField(max_length=64, blank=True, help_text="Of the original that its parts were read from.")
+    chunking = models.CharField(max_length=40, blank=True, help_text="How it was cut: method, tokens, overlap.")
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     error = models.TextField(blank=True)
     error_code = models.CharField(max_length=40, blank=True, help_text="The error's code: encrypted, no_text …")
@@ -49,6 +58,9 @@ class Document(models.Model):
     is_bulk = models.BooleanField(default=False, help_text="Waits for what people upload by hand.")
     version = models.PositiveIntegerField(default=1)
     live_version = models.PositiveIntegerField(default=0)
+    words_scheme = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="How the words of its chunks were made (knowledge.lexical); 0: not yet."
+    )
     chunks_total = models.PositiveIntegerField(default=0)
     chunks_embedded = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -83,6 +95,11 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def shown_original(self) -> FieldFile:
+        """The file to open beside what searches find: of the live version, while a newer one is read or has failed."""
+        return self.live_original or self.original
 
     @property
     def is_finished(self) -> bool:

@@ -10,7 +10,7 @@ from accounts.models import Project
 
 
 class KnowledgePolicy(models.Model):
-    """A project without a row of its own has the defaults (selectors.get_policy)."""
+    """A project without a row of its own has the defaults (policies.get_policy)."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="knowledge", primary_key=True)
     chunk_tokens = models.PositiveIntegerField(

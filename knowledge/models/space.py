@@ -13,45 +13,76 @@ from knowledge.models.chunk import Chunk
 
 
 class EmbeddingSpace(models.Model):
-    """One way of turning text into vectors. Vectors of two spaces are never compared."""
+    """One way of turning text into vectors. Vectors of two spaces are never compared.
+
+    One space is active: questions are asked of it, and a document is ready when it is in it. The others are being
+    built, or are kept for a way back. `provider` is the embedder's address or `local`; keys are in the environment.
+    """
 
     class Status(models.TextChoices):
-        BUILDING = "building"
-        ACTIVE = "active"
-        RETIRED = "retired"
+        BUILDING = "building", "Building"
+        ACTIVE = "active", "Active"
+        RETIRED = "retired", "Retired"
+
+    class Precision(models.TextChoices):
+        FULL = "full", "Full: 4 bytes a number"
+        HALF = "half", "Half: 2 bytes a number in the index"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.CharField(max_length=200)
     model = models.CharField(max_length=200)
     dimensions = models.PositiveIntegerField()
+    shortened_to = models.PositiveIntegerField(
+        default=0, help_text="Numbers asked of a model that gives fewer when asked to; 0 for its own size."
+    )
     preprocessing = models.CharField(max_length=50)
+    precision = models.CharField(max_length=4, choices=Precision, default=Precision.FULL)
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    chosen_over = models.CharField(
+        max_length=420, blank=True, help_text="The environment's embedder that an operator passed over for this one."
+    )
+    chunks_total = models.PositiveIntegerField(default=0)
+    chunks_embedded = models.PositiveIntegerField(default=0)
+    completed_at = models.DateTimeField(null=True, help_text="When every chunk was in it for the first time.")
+    error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["provider", "model", "preprocessing"], name="embedding_space_once"),
+            models.UniqueConstraint(
+                fields=["provider", "model", "preprocessing", "shortened_to"], name="embedding_space_once"
+            ),
+            models.UniqueConstraint(fields=["status"], condition=Q(status="active"), name="embedding_space_one_active"),
             models.CheckConstraint(
                 condition=Q(status__in=["building", "active", "retired"]), name="embedding_space_status_known"
             ),
+            models.CheckConstraint(condition=Q(precision__in=["full", "half"]), name="embedding_space_precision_known"),
         ]
 
     def __str__(self) -> str:
         return f"{self.model} ({self.dimensions})"
 
+    @property
+    def percent(self) -> int:
+        """How far it has been built, 0 to 100."""
+        return round(100 * self.chunks_embedded / self.chunks_total) if self.chunks_total else 0
+
 
 class ChunkEmbedding(models.Model):
-    """A chunk's vector in one space. `project` is repeated here so that the index scan can filter by it."""
+    """A chunk's vector in one space. `project` is repeated here, for the table is partitioned by it.
 
-    chunk = models.ForeignKey(Chunk, on_delete=models.CASCADE, related_name="embeddings")
-    space = models.ForeignKey(EmbeddingSpace, on_delete=models.CASCADE)
-    project = models.ForeignKey(Project, on_delete=models.CASCADE)
-    # No dimension here: each space has its own, in an HNSW index of its own (services.get_or_create_space).
+    Partitions (knowledge.partitions) are tables of the database alone, and so are their indexes. No foreign key is
+    checked by the database: each deleted chunk would be looked for in every partition (docs/adr/0001).
+    """
+
+    pk = models.CompositePrimaryKey("space_id", "project_id", "chunk_id")
+    chunk = models.ForeignKey(Chunk, on_delete=models.CASCADE, related_name="embeddings", db_constraint=False)
+    space = models.ForeignKey(EmbeddingSpace, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    project = models.ForeignKey(Project, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    # No dimension here: each space has its own (EmbeddingSpace.dimensions).
     embedding = VectorField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["chunk", "space"], name="chunk_embedded_once_per_space")]
-        indexes = [models.Index(fields=["space", "project"], name="embedding_by_project")]
 
     def __str__(self) -> str:
         return f"{self.chunk_id} in {self.space_id}"

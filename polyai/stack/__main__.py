@@ -58,6 +58,8 @@ async def start(supervisor: Supervisor) -> None:
         await asyncio.gather(supervisor.start(parts.embeddings()), supervisor.run(parts.prepare()))
     else:
         await supervisor.run(parts.prepare())
+        if await asyncio.to_thread(parts.has_local_space):  # it serves until the new embedder's space is complete
+            await supervisor.start(parts.embeddings())
     await supervisor.start(parts.worker())
     await supervisor.start(parts.beat())
     await supervisor.start(parts.web())

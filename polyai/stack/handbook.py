@@ -29,5 +29,5 @@ def load() -> int:
     changed = 0
     for page in pages:
         with page.open("rb") as file:
-            changed += services.upload(project=project, name=page.name, file=File(file))[1]
+            changed += services.upload(project=project, name=page.name, file=File(file)).is_new
     return changed

@@ -130,6 +130,12 @@ def create_database() -> None:
             link.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
+def has_local_space() -> bool:
+    """Whether the bundled embedder has a space still, so that questions may have to be asked of it."""
+    with _link() as link:
+        return link.execute("SELECT 1 FROM knowledge_embeddingspace WHERE provider = 'local'").fetchone() is not None
+
+
 # --- Redis --------------------------------------------------------------------------------------
 
 
@@ -165,19 +171,23 @@ async def redis_is_ready() -> bool:
 
 def check_database() -> None:
     """Raises StartError when the database at DATABASE_URL does not answer."""
-    database = settings.DATABASES["default"]
     try:
-        psycopg.connect(
-            host=database["HOST"],
-            port=database["PORT"] or None,
-            user=database["USER"],
-            password=database["PASSWORD"] or None,
-            dbname=database["NAME"],
-            connect_timeout=5,
-        ).close()
+        _link().close()
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[0]
         raise StartError(f"the database at DATABASE_URL does not answer: {reason}") from error
+
+
+def _link() -> psycopg.Connection:
+    database = settings.DATABASES["default"]
+    return psycopg.connect(
+        host=database["HOST"],
+        port=database.get("PORT") or None,
+        user=database["USER"],
+        password=database.get("PASSWORD") or None,
+        dbname=database["NAME"],
+        connect_timeout=5,
+    )
 
 
 # --- Ours ---------------------------------------------------------------------------------------

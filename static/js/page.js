@@ -14,7 +14,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("submit", (event) => {
-  const question = event.target.dataset.confirm;
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
   if (question && !window.confirm(question)) {
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -26,7 +26,9 @@ document.addEventListener("change", (event) => {
 });
 
 // On a narrow page the chosen tab may lie beyond the edge.
-document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+for (const chosen of document.querySelectorAll(".tabs [aria-current], .states [aria-current]")) {
+  chosen.scrollIntoView({ inline: "center", block: "nearest" });
+}
 
 function nextTheme(button) {
   const root = document.documentElement;

@@ -35,6 +35,7 @@ def vector_of(text: str, dimensions: int = DIMENSIONS) -> Vector:
 class EmbedderServer:
     history: list[list[str]] = field(default_factory=list)
     failures: deque[int] = field(default_factory=deque)
+    retry_after: str = ""  # a header of every failure
     meanwhile: Callable[[], object] | None = None
     problem: Exception | None = None  # that `meanwhile` raised
     dimensions: int = DIMENSIONS
@@ -65,6 +66,7 @@ class EmbedderServer:
     def reset(self) -> None:
         self.history.clear()
         self.failures.clear()
+        self.retry_after = ""
         self.meanwhile = self.problem = None
         self.dimensions = DIMENSIONS
 
@@ -73,7 +75,7 @@ class EmbedderServer:
         self._server.server_close()
         self._thread.join()
 
-    def answer(self, texts: list[str]) -> tuple[int, dict[str, object]]:
+    def answer(self, texts: list[str], dimensions: int = 0) -> tuple[int, dict[str, object]]:
         self.history.append(texts)
         if (meanwhile := self.meanwhile) is not None:
             self.meanwhile = None
@@ -85,7 +87,9 @@ class EmbedderServer:
                 release()
         if self.failures:
             return self.failures.popleft(), {"error": {"message": "as the test asked", "type": "test", "code": None}}
-        vectors = [base64.b64encode(vector_of(text, self.dimensions).tobytes()).decode() for text in texts]
+        vectors = [
+            base64.b64encode(vector_of(text, dimensions or self.dimensions).tobytes()).decode() for text in texts
+        ]
         rows = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
         usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
         return 200, {"object": "list", "model": MODEL, "data": rows, "usage": usage}
@@ -99,11 +103,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, body = self.server_embedder.answer(asked["input"])
+        status, body = self.server_embedder.answer(asked["input"], asked.get("dimensions", 0))
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        if status != 200 and self.server_embedder.retry_after:
+            self.send_header("Retry-After", self.server_embedder.retry_after)
         self.send_header("X-Should-Retry", "false")  # the SDK would try again by itself, and wait before
         self.send_header("Connection", "close")
         self.end_headers()

@@ -154,6 +154,7 @@ async def test_a_silent_embedder_is_left_alone_for_a_while_by_those_who_wait(mon
 
     class Silent:
         provider, model, identity = "local", "silent", "local|silent"
+        shortened_to = 0
 
         async def embed(self, texts: Sequence[str]) -> Vectors:
             asked.extend(texts)

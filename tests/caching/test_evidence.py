@@ -92,6 +92,13 @@ def test_a_newcomer_half_as_near_as_the_farthest_cited_passage_ends_the_answer(s
     assert (renewed(answer_on(PASSAGES[0]), {1}, found, 9) is not None) is holds
 
 
+def test_a_newcomer_that_comes_before_a_cited_passage_ends_the_answer_however_far_it_is() -> None:
+    """As one that has the asked identifier: it is found by its words."""
+    far = newcomer(0.0)
+    assert renewed(answer_on(*PASSAGES[:2]), {1, 2}, (PASSAGES[0], far, PASSAGES[1]), 9) is None
+    assert renewed(answer_on(*PASSAGES[:2]), {1}, (PASSAGES[0], far, PASSAGES[1]), 9) is not None
+
+
 def test_a_passage_that_was_there_before_is_no_newcomer_though_nobody_cites_it() -> None:
     assert renewed(answer_on(*PASSAGES), {5}, PASSAGES, 9) is not None
 

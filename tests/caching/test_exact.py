@@ -137,7 +137,7 @@ def test_every_answer_comes_back_as_it_was(answer: CachedAnswer) -> None:
 def test_the_head_tells_format_version_and_end_without_the_body() -> None:
     answer = make_answer(corpus_version=17)
     head, body = dump(answer).split(b"\n", 1)
-    assert head == b"2 17 %d j" % int(answer.expires_at.timestamp() * 1000)
+    assert head == b"3 17 %d j" % int(answer.expires_at.timestamp() * 1000)
     assert json.loads(body)["text"] == answer.text
 
 
@@ -157,17 +157,17 @@ def test_a_large_answer_is_packed() -> None:
         b"\xff\xfe\x00",
         b"null",
         b"{}",
-        b"2 3 4 j",
-        b"2 3 4 j\n",
-        b"2 3 4 j\nnull",
-        b"2 3 4 j\n[]",
-        b'2 3 4 j\n"text"',
-        b"2 3 4 j\n7",
-        b"2 3 4 j\n{}",
-        b"2 3 4 z\n{}",
-        b"2 3 j\n{}",
-        b"2 3 4 j\n" + b"[" * 100_000,
-        b"2 3 4 j\n" + b"9" * 10_000,
+        b"3 3 4 j",
+        b"3 3 4 j\n",
+        b"3 3 4 j\nnull",
+        b"3 3 4 j\n[]",
+        b'3 3 4 j\n"text"',
+        b"3 3 4 j\n7",
+        b"3 3 4 j\n{}",
+        b"3 3 4 z\n{}",
+        b"3 3 j\n{}",
+        b"3 3 4 j\n" + b"[" * 100_000,
+        b"3 3 4 j\n" + b"9" * 10_000,
         dump(LONG)[:-1],
         dump(LONG)[:100],
         dump(LONG)[:500] + b"????" + dump(LONG)[504:],
@@ -176,8 +176,8 @@ def test_a_large_answer_is_packed() -> None:
         dump(make_answer()).replace(b" j\n", b" z\n"),
         dump(LONG).replace(b" z\n", b" j\n"),
         dump(make_answer()).split(b"\n", 1)[1],
-        b"1" + dump(make_answer())[1:],
-        b"3" + dump(make_answer())[1:],
+        b"2" + dump(make_answer())[1:],
+        b"4" + dump(make_answer())[1:],
         b'{"format": 1, "text": "of the first version"}',
     ],
     ids=[
@@ -251,12 +251,12 @@ def _is_unreadable_or_an_answer(value: bytes) -> bool:
 
 
 @given(st.binary())
-@example(b"2 3 4 z\n" + zlib.compress(b"[" * 100_000))
+@example(b"3 3 4 z\n" + zlib.compress(b"[" * 100_000))
 def test_no_bytes_are_an_error_of_another_kind(value: bytes) -> None:
     assert _is_unreadable_or_an_answer(value)
-    assert _is_unreadable_or_an_answer(b"2 3 4 j\n" + value)
-    assert _is_unreadable_or_an_answer(b"2 3 4 z\n" + value)
-    assert _is_unreadable_or_an_answer(b"2 3 4 z\n" + zlib.compress(value))
+    assert _is_unreadable_or_an_answer(b"3 3 4 j\n" + value)
+    assert _is_unreadable_or_an_answer(b"3 3 4 z\n" + value)
+    assert _is_unreadable_or_an_answer(b"3 3 4 z\n" + zlib.compress(value))
 
 
 @given(st.integers(0, 3000), st.integers(0, 255), st.booleans())
@@ -291,7 +291,7 @@ def test_the_log_can_tell_an_older_format() -> None:
 
 
 async def test_a_broken_value_is_told_in_the_log_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
-    await put(b'2 3 4 j\n{"text": "a secret"}')
+    await put(b'3 3 4 j\n{"text": "a secret"}')
     with pytest.raises(Unreadable):
         await find()
     assert "a secret" not in caplog.text

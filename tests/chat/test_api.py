@@ -113,8 +113,18 @@ def test_the_schema_describes_every_endpoint(client: APIClient) -> None:
         "/api/projects/{slug}/cache/flush/",
         "/api/projects/{slug}/cache/what-if/",
         "/api/projects/{slug}/documents/",
+        "/api/projects/{slug}/chunking/",
+        "/api/projects/{slug}/chunking/apply/",
+        "/api/projects/{slug}/chunking/preview/",
+        "/api/projects/{slug}/documents/bulk/",
         "/api/projects/{slug}/documents/{id}/",
+        "/api/projects/{slug}/documents/{id}/cancel/",
+        "/api/projects/{slug}/documents/{id}/retry/",
         "/api/projects/{slug}/search/",
+        "/api/projects/{slug}/sources/",
+        "/api/projects/{slug}/sources/{id}/",
+        "/api/projects/{slug}/sources/{id}/pages/",
+        "/api/projects/{slug}/sources/{id}/refresh/",
     }
     assert client.get("/api/docs/").status_code == 200
 

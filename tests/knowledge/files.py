@@ -135,3 +135,104 @@ def _paragraph(text: str) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "<w:tr>" + "".join(f"<w:tc>{_paragraph(cell)}</w:tc>" for cell in cells) + "</w:tr>"
+
+
+_A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+_P = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
+_R = f'xmlns:r="{_OFFICE}"'
+_S = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+_C = 'xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"'
+
+
+def relations(**targets: str) -> str:
+    """`kind_1="part.xml"`: the relation of that id to that part."""
+    links = "".join(
+        f'<Relationship Id="{i}" Type="{_OFFICE}/{i.rsplit("_", 1)[0]}" Target="{t}"/>' for i, t in targets.items()
+    )
+    return f'<Relationships xmlns="{_RELATIONS}">{links}</Relationships>'
+
+
+def chart_xml(title: str, series: str, points: dict[str, str]) -> str:
+    def cache(values: Sequence[str]) -> str:
+        return "".join(f'<c:pt idx="{i}"><c:v>{escape(v)}</c:v></c:pt>' for i, v in enumerate(values))
+
+    return (
+        f"<c:chartSpace {_C} {_A}><c:chart><c:title><c:tx><c:rich>"
+        f"<a:p><a:r><a:t>{title}</a:t></a:r></a:p></c:rich></c:tx></c:title><c:plotArea><c:barChart><c:ser><c:tx><c:strRef>"
+        f"<c:strCache>{cache([series])}</c:strCache></c:strRef></c:tx><c:cat><c:strRef><c:strCache>{cache(list(points))}</c:strCache></c:strRef></c:cat>"
+        f"<c:val><c:numRef><c:numCache>{cache(list(points.values()))}</c:numCache></c:numRef></c:val></c:ser>"
+        "</c:barChart></c:plotArea></c:chart></c:chartSpace>"
+    )
+
+
+def make_pptx(shapes: str, *, notes: str = "", chart: str = "") -> bytes:
+    """A presentation of one slide; `shapes` is the inside of its tree."""
+    links = {"notesSlide_1": "../notesSlides/n.xml"} if notes else {}
+    links |= {"chart_1": "../charts/c.xml"} if chart else {}
+    body = '<p:nvSpPr><p:nvPr><p:ph type="body"/></p:nvPr></p:nvSpPr>'
+    return make_zip(
+        {
+            "ppt/presentation.xml": f"<p:presentation {_P} {_R}><p:sldIdLst>"
+            '<p:sldId id="1" r:id="slide_1"/></p:sldIdLst></p:presentation>',
+            "ppt/_rels/presentation.xml.rels": relations(slide_1="slides/s.xml"),
+            "ppt/slides/s.xml": f"<p:sld {_P} {_A} {_R} {_C}><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>",
+            "ppt/slides/_rels/s.xml.rels": relations(**links),
+            "ppt/notesSlides/n.xml": f"<p:notes {_P} {_A}><p:cSld><p:spTree><p:sp>{body}{shape_text(notes)}</p:sp>"
+            "</p:spTree></p:cSld></p:notes>",
+            "ppt/charts/c.xml": chart or "<c/>",
+        }
+    )
+
+
+def shape_text(text: str) -> str:
+    lines = "".join(f"<a:p><a:r><a:t>{escape(line)}</a:t></a:r></a:p>" for line in text.split("\n"))
+    return f"<p:txBody>{lines}</p:txBody>"
+
+
+def make_xlsx(
+    rows: str, *, after: str = "", name: str = "Sales", strings: Sequence[str] = (), formats: str = ""
+) -> bytes:
+    """A workbook of one sheet; `rows` is the inside of its data, `after` what follows it."""
+    shared = "".join(f"<si><t>{escape(text)}</t></si>" for text in strings)
+    return make_zip(
+        {
+            "_rels/.rels": relations(officeDocument_1="xl/workbook.xml"),
+            "xl/workbook.xml": f"<workbook {_S} {_R}><sheets>"
+            f'<sheet name="{name}" sheetId="1" r:id="worksheet_1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": relations(worksheet_1="worksheets/s.xml"),
+            "xl/worksheets/s.xml": f"<worksheet {_S}><sheetData>{rows}</sheetData>{after}</worksheet>",
+            "xl/sharedStrings.xml": f"<sst {_S}>{shared}</sst>",
+            "xl/styles.xml": f"<styleSheet {_S}><cellXfs>{formats}</cellXfs></styleSheet>",
+        }
+    )
+
+
+def make_odf(body: str, *, styles: str = "") -> bytes:
+    """An OpenDocument file; `body` is the inside of office:body, in the prefixes office, text, table and draw."""
+    space = "urn:oasis:names:tc:opendocument:xmlns"
+    names = " ".join(
+        f'xmlns:{p}="{space}:{n}:1.0"'
+        for p, n in {"office": "office", "text": "text", "table": "table", "draw": "drawing", "style": "style"}.items()
+    )
+    names += f' xmlns:presentation="{space}:presentation:1.0"'
+    return make_zip(
+        {
+            "mimetype": "application/vnd.oasis.opendocument",
+            "content.xml": f"<office:document-content {names}><office:body>{body}</office:body>"
+            "</office:document-content>",
+            "styles.xml": f"<office:document-styles {names}>{styles}</office:document-styles>",
+        }
+    )
+
+
+def make_epub(*chapters: str) -> bytes:
+    """A book of one page of HTML per chapter."""
+    items = "".join(f'<item id="c{i}" href="c%20{i}.xhtml"/>' for i in range(len(chapters)))
+    spine = "".join(f'<itemref idref="c{i}"/>' for i in range(len(chapters)))
+    return make_zip(
+        {
+            "META-INF/container.xml": '<container><rootfiles><rootfile full-path="OPS/b.opf"/></rootfiles></container>',
+            "OPS/b.opf": f"<package><manifest>{items}</manifest><spine>{spine}</spine></package>",
+            **{f"OPS/c {i}.xhtml": page for i, page in enumerate(chapters)},
+        }
+    )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.chunking import LARGEST, split
+from knowledge.chunking import LARGEST, split, without_rules
+from knowledge.tokens import count_tokens
 from knowledge.types import Part, Piece
 from providers.minilm import load_tokenizer
 from tests.conftest import HANDBOOK
@@ -42,7 +43,7 @@ def test_offsets_count_characters_and_not_bytes() -> None:
 def test_no_piece_is_larger_than_the_embedder_sees() -> None:
     tokenizer = load_tokenizer()
     pieces = split_text(LONG * 200)
-    assert all(len(tokenizer.encode(piece.text).ids) <= LARGEST for piece in pieces)
+    assert all(len(tokenizer.encode(piece.text, add_special_tokens=False).ids) <= LARGEST for piece in pieces)
 
 
 def test_nothing_is_lost_between_two_pieces() -> None:
@@ -125,3 +126,87 @@ def test_a_heading_of_any_length_is_cut_to_one_that_can_be_shown() -> None:
 def test_a_heading_after_wide_characters_is_found_at_its_place() -> None:
     text = f"🙂🙂🙂 Größe\n\n# Ünï\n\n{LONG * 30}"
     assert [piece.heading_path for piece in split_markdown(text)][-1] == ("Ünï",)
+
+
+FRAGMENTS = [
+    *(
+        "# A\n",
+        "## B b\n",
+        "Title\n===\n",
+        "```python\n",
+        "```\n",
+        "x = 1\n",
+        "| a | b |\n",
+        "|---|---|\n",
+        "| 1 | 2 |\n",
+    ),
+    *(
+        "- item one\n",
+        "  - nested\n",
+        "1. first\n",
+        "Intro:\n",
+        "\n",
+        "\n\n",
+        "A sentence here. ",
+        "客户退货。",
+        "ภาษาไทย",
+    ),
+    *(
+        "    ",
+        "\t",
+        "--- \n",
+        "word " * 30,
+        "z" * 130,
+        "🙂" * 30,
+        "---\nkey: v\n---\n",
+        "e\u0301\u0302" * 20,
+        "| " * 40,
+    ),
+    *("2026-01-01 12:00 log line\n", "ﬁ", "\x1f", "\u2028", "Alice: hello\n", "> "),
+]
+ANYTHING = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=30)
+HOSTILE = st.lists(st.one_of(st.sampled_from(FRAGMENTS), ANYTHING), max_size=50).map("".join)
+
+
+@given(text=HOSTILE, is_markdown=st.booleans(), limit=st.sampled_from([50, 120]), overlap=st.sampled_from([0, 25]))
+def test_nothing_is_lost_or_too_large_whatever_a_text_holds(
+    text: str, is_markdown: bool, limit: int, overlap: int
+) -> None:
+    part = Part(text=text * 2, is_markdown=is_markdown)
+    pieces = split([part], chunk_tokens=limit, overlap=overlap)
+    found: set[int] = set()
+    for piece in pieces:
+        assert part.text[piece.start : piece.end] == piece.text
+        assert piece.text.strip()
+        assert count_tokens(piece.text) + count_tokens(without_rules(piece.context)) == piece.tokens <= limit
+        found.update(range(piece.start, piece.end))
+    assert all(character.isspace() or at in found for at, character in enumerate(part.text))
+    assert all(before.end < after.end for before, after in pairwise(pieces))
+    assert pieces == split([part], chunk_tokens=limit, overlap=overlap)
+
+
+def test_size_and_overlap_are_as_asked() -> None:
+    text = "".join(f"Sentence number {i} says that {i} is a number. " for i in range(300))
+    for limit, overlap in [(50, 0), (50, 25), (120, 30), (600, 100)]:
+        pieces = split([Part(text=text)], chunk_tokens=limit, overlap=overlap)
+        assert limit * 0.6 < max(piece.tokens for piece in pieces) <= limit
+        repeated = [count_tokens(text[after.start : before.end]) for before, after in pairwise(pieces)]
+        assert max(repeated) <= overlap
+        assert all(repeated) == bool(overlap)
+
+
+def test_a_change_at_the_end_leaves_the_pieces_before_it() -> None:
+    """Else every row that is added to a table would be a new embedding of all of it."""
+    head = "| Item | Price |\n|---|---|\n"
+    rows = "".join(f"| Bolt M{i} | {i * 3} Euro |\n" for i in range(300))
+    before, after = split_markdown(head + rows), split_markdown(head + rows + "| Nut | 1 Euro |\n")
+    assert [piece.text for piece in before[:-2]] == [piece.text for piece in after[: len(before) - 2]]
+
+
+def test_front_matter_is_no_heading() -> None:
+    (piece, *_) = split_markdown("---\nauthor: Alice\n---\n\nText.")
+    assert piece.heading_path == ()
+
+
+def test_a_line_of_dashes_under_a_long_paragraph_makes_it_no_heading() -> None:
+    assert {piece.heading_path for piece in split_markdown(f"{LONG * 5}\n---\nText.")} == {()}

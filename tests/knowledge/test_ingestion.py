@@ -16,8 +16,8 @@ from pytest_django import Settings
 
 from core.database import release
 from core.redis import sync_redis
-from knowledge import ingestion, services
-from knowledge.ingestion import BATCH, MAX_ATTEMPTS, ingest
+from knowledge import claim, services
+from knowledge.ingestion import BATCH, MAX_ATTEMPTS, ingest, parse
 from knowledge.models import Chunk, ChunkEmbedding, Document
 from knowledge.selectors import STALLED_AFTER
 from tests.caching.embedder import EmbedderServer
@@ -66,7 +66,7 @@ def test_every_kind_of_file_is_read_to_the_place_of_each_chunk(
     chunk = document.chunks.get(text__contains="Goods may be returned.")
     assert chunk.locator == locator
     assert chunk.content_hash == hashlib.sha256(chunk.text.encode()).hexdigest()
-    assert set(chunk.metadata) == {"heading_path", "page", "label", "part", "start", "end"}
+    assert set(chunk.metadata) == {"heading_path", "title", "page", "label", "part", "start", "end", "tokens"}
     part = document.parts.get(position=chunk.metadata["part"])
     assert part.text[chunk.metadata["start"] : chunk.metadata["end"]] == chunk.text
 
@@ -101,30 +101,31 @@ def test_progress_is_counted_batch_by_batch(cast: Cast, embedder: EmbedderServer
     total = Chunk.objects.count()
     assert total > BATCH
     batches = list(range(0, total, BATCH))
-    assert seen == [("parsing", 0, 0), *[("embedding", done, total) for done in batches]]
+    assert seen == [("embedding", done, total) for done in (0, *batches)]
     assert [len(texts) for texts in embedder.history] == [1, *[min(BATCH, total - done) for done in batches]]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "reason"),
+    ("name", "content", "reason", "code"),
     [
-        ("a.md", b"abc\x00def", "NUL"),
-        ("a.md", b" \n ", "empty"),
-        ("a.pdf", b"%PDF-1.7 garbage", "damaged"),
-        ("a.pdf", make_pdf("Secret", password="secret"), "encrypted"),
-        ("a.pdf", make_pdf(""), "OCR"),
-        ("a.docx", b"PK not really", "damaged"),
-        ("a.html", b"<script>x()</script>", "no text"),
+        ("a.md", b"abc\x00def", "NUL", "wrong_kind"),
+        ("a.md", b" \n ", "empty", "empty"),
+        ("a.pdf", b"%PDF-1.7 garbage", "damaged", "damaged"),
+        ("a.pdf", make_pdf("Secret", password="secret"), "encrypted", "encrypted"),
+        ("a.pdf", make_pdf(""), "OCR", "no_text"),
+        ("a.docx", b"PK not really", "damaged", "damaged"),
+        ("a.html", b"<script>x()</script>", "no text", "no_text"),
     ],
 )
 def test_a_file_that_cannot_be_read_fails_at_once_with_its_reason(
-    cast: Cast, corpus_version: Callable[[], int], name: str, content: bytes, reason: str
+    cast: Cast, corpus_version: Callable[[], int], name: str, content: bytes, reason: str, code: str
 ) -> None:
     document, _ = upload(cast.project, content, name)
     assert ingest(document.id) is None
     document.refresh_from_db()
     assert document.state == "failed"
     assert reason in document.error
+    assert document.error_code == code
     assert (document.claim, document.heartbeat_at, document.attempts) == (None, None, 1)
     assert not Chunk.objects.exists()
     assert corpus_version() == 0
@@ -195,7 +196,7 @@ def test_a_worker_killed_before_it_stored_anything_is_replaced(cast: Cast, state
     kill_worker(document)
     ingest(document.id)
     document.refresh_from_db()
-    assert (document.state, document.attempts) == ("ready", 2)
+    assert (document.state, document.attempts) == ("ready", 1)
     assert "30 days" in found(cast.project)
 
 
@@ -205,7 +206,7 @@ def test_a_worker_killed_midway_is_resumed_without_doing_anything_twice(
     document = add_document(cast.project, LONG)
     chunks = set(Chunk.objects.values_list("id", flat=True))
     half = list(ChunkEmbedding.objects.order_by("chunk__position")[: len(chunks) // 2])
-    lost = ChunkEmbedding.objects.exclude(id__in=[row.id for row in half])
+    lost = ChunkEmbedding.objects.exclude(chunk__in=[row.chunk_id for row in half])
     missing = [row.chunk.text for row in lost.order_by("chunk__position").select_related("chunk")]
     lost.delete()
     Document.objects.update(state="embedding", live_version=0)
@@ -220,7 +221,7 @@ def test_a_worker_killed_midway_is_resumed_without_doing_anything_twice(
     assert set(Chunk.objects.values_list("id", flat=True)) == chunks
     assert [text.split("\n", 2)[2] for text in embedder.texts] == missing
     assert ChunkEmbedding.objects.count() == len(chunks)
-    assert set(ChunkEmbedding.objects.filter(id__in=[row.id for row in half])) == set(half)
+    assert set(ChunkEmbedding.objects.filter(chunk__in=[row.chunk_id for row in half])) == set(half)
     assert document.chunks_total == document.chunks_embedded == len(chunks)
     assert corpus_version() == 2
 
@@ -249,7 +250,7 @@ def test_a_worker_that_was_taken_for_dead_does_not_disturb_the_one_that_took_ove
     embedder.meanwhile = take_over
     assert ingest(document.id) is None
     document.refresh_from_db()
-    assert (document.state, document.attempts) == ("ready", 2)
+    assert document.state == "ready"
     assert Chunk.objects.count() == ChunkEmbedding.objects.count() == document.chunks_total
     assert corpus_version() == 1
 
@@ -268,7 +269,7 @@ def test_a_file_that_kills_its_worker_every_time_is_given_up(cast: Cast) -> None
 def test_a_worker_shows_that_it_lives_while_it_waits(
     cast: Cast, embedder: EmbedderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingestion, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(claim, "HEARTBEAT", 0.02)
     document, _ = upload(cast.project)
     beats = set()
 
@@ -386,6 +387,7 @@ def test_after_the_last_attempt_the_document_has_failed_with_the_reason(
     cast: Cast, embedder: EmbedderServer, status: int
 ) -> None:
     document, _ = upload(cast.project)
+    parse(document.id)
     Document.objects.update(attempts=MAX_ATTEMPTS - 1)
     embedder.fail(status)
     assert ingest(document.id) is None
@@ -414,6 +416,55 @@ def test_when_the_embedder_is_back_the_rest_is_done_and_the_reason_is_gone(
     assert set(Chunk.objects.values_list("id", flat=True)) == chunks
     assert len(embedder.texts) == len(chunks) - BATCH
     assert corpus_version() == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_embedder_that_says_when_to_come_back_is_obeyed_and_fails_no_document(
+    cast: Cast, embedder: EmbedderServer, status: int
+) -> None:
+    document, _ = upload(cast.project)
+    embedder.retry_after = "7"
+    embedder.fail(*[status] * (MAX_ATTEMPTS + 2))
+    before = timezone.now()
+    for _ in range(MAX_ATTEMPTS + 2):
+        sync_redis().flushdb()  # its wish is over
+        assert ingest(document.id) == 7
+    sync_redis().flushdb()
+    document.refresh_from_db()
+    assert (document.state, document.attempts) == ("queued", 0)
+    assert document.error_code in ("provider_rate_limited", "provider_unreachable")
+    assert document.retry_at is not None
+    assert document.retry_at - before >= timedelta(seconds=7)
+    assert ingest(document.id) is None
+    document.refresh_from_db()
+    assert (document.state, document.error, document.error_code) == ("ready", "", "")
+
+
+def test_while_it_wants_to_be_left_alone_an_embedder_is_asked_for_no_other_document(
+    cast: Cast, embedder: EmbedderServer
+) -> None:
+    first, second = upload(cast.project, "One.", "1.md")[0], upload(cast.project, "Two.", "2.md")[0]
+    add_document(cast.foreign)  # its space is known
+    embedder.retry_after = "7"
+    embedder.fail(429)
+    assert ingest(first.id) == 7
+    asked = len(embedder.history)
+    pause = ingest(second.id)
+    assert pause is not None
+    assert 0 < pause <= 7
+    assert len(embedder.history) == asked
+    second.refresh_from_db()
+    assert (second.state, second.attempts) == ("queued", 0)
+
+
+@pytest.mark.parametrize(("wish", "pause"), [("0", 1), ("999999", 3600)])
+def test_a_wish_that_makes_no_sense_is_kept_within_bounds(
+    cast: Cast, embedder: EmbedderServer, wish: str, pause: float
+) -> None:
+    document, _ = upload(cast.project)
+    embedder.retry_after = wish
+    embedder.fail(429)
+    assert ingest(document.id) == pause
 
 
 @pytest.mark.parametrize(("status", "setting"), [(401, "POLYAI_EMBEDDING_API_KEY"), (404, "POLYAI_EMBEDDING_MODEL")])
@@ -462,7 +513,7 @@ def test_vectors_that_the_cache_knows_are_not_asked_for_again(cast: Cast, embedd
 
 def test_a_file_is_read_from_the_storage_and_not_from_the_request(cast: Cast) -> None:
     file = ContentFile(HANDBOOK.encode(), name="handbook.md")
-    document, _ = services.upload(project=cast.project, name="handbook.md", file=file)
+    document = services.upload(project=cast.project, name="handbook.md", file=file).document
     file.close()
     ingest(document.id)
     assert Document.objects.get().state == "ready"

@@ -14,10 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Membership, Project, User
 from accounts.types import OPERATOR, Actor
-from knowledge import ingestion, services
+from knowledge import ingestion, partitions, retrieval, services
 from knowledge.models import Chunk, ChunkEmbedding, Document, EmbeddingSpace
-from knowledge.retrieval import retrieve
-from knowledge.spaces import get_or_create_space
+from knowledge.spaces import get_or_create_space, switch
+from knowledge.tables import own_table
 from providers.registry import get_embedder
 from providers.types import Vector
 from tests.caching.embedder import DIMENSIONS, EmbedderServer, vector_of
@@ -72,8 +72,8 @@ def test_the_similarity_is_the_cosine_and_the_nearest_come_first(cast: Cast, emb
     for number in range(6):
         add_document(cast.project, f"Text {number}.", f"{number}.md")
     question = vector_of("question")
-    passages = retrieve(OPERATOR, cast.project.id, get_embedder(), question, limit=10)
-    cosines = {p.text: float(vector_of(f"{p.document}\n\n{p.text}") @ question) for p in passages}
+    passages = retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", question, limit=10)
+    cosines = {p.text: float(vector_of(f"{p.document}\n{p.text}") @ question) for p in passages}
     assert len(passages) == 6
     assert [p.similarity for p in passages] == sorted((p.similarity for p in passages), reverse=True)
     assert all(p.similarity == pytest.approx(cosines[p.text], abs=1e-3) for p in passages)
@@ -88,12 +88,12 @@ def test_it_is_one_statement_after_the_space_is_known(
 ) -> None:
     vector = np.eye(1, 384, dtype=np.float32)[0]
     with django_assert_num_queries(2) as queries:
-        assert retrieve(OPERATOR, project.id, get_embedder(), vector)
+        assert retrieval.search(OPERATOR, project.id, get_embedder(), "goods", vector)
     assert "knowledge_embeddingspace" in queries.captured_queries[0]["sql"]
 
 
 def test_without_any_document_nothing_is_found_and_the_embedders_space_is_not_made(cast: Cast) -> None:
-    assert retrieve(OPERATOR, cast.project.id, get_embedder(), np.ones(384, dtype=np.float32)) == []
+    assert retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", np.ones(384, dtype=np.float32)) == []
     assert not EmbeddingSpace.objects.exists()
 
 
@@ -169,9 +169,13 @@ def test_vectors_of_two_embedders_are_never_compared(
     cast: Cast, project: Project, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("embedder")
-    assert search(project, REFUND) == []
+    embedder = get_embedder()
+    found_by_words = retrieval.search(OPERATOR, project.id, embedder, REFUND, vector_of(REFUND))
+    assert {passage.similarity for passage in found_by_words} <= {0}
+    switch(get_or_create_space(embedder), allow_gaps=True)
+    assert search(project, "Oslo") == []
     add_document(project, "New words.", "new.md")
-    assert found(project) == "New words."
+    assert found(project, "Oslo") == "New words."
 
 
 # --- Many rows ----------------------------------------------------------------------------------
@@ -180,7 +184,7 @@ MANY = 1_500
 
 
 def fill(project: Project, count: int, near: Vector | None = None) -> None:
-    """Chunks with vectors at random, or close to one: as many as one document has."""
+    """A grown project: chunks with vectors at random, or close to one, in a table of their own."""
     space = get_or_create_space(get_embedder())
     document = Document.objects.create(
         project=project, name="big.md", size=1, content_hash="", state="ready", live_version=1
@@ -194,6 +198,7 @@ def fill(project: Project, count: int, near: Vector | None = None) -> None:
         ChunkEmbedding(chunk=chunk, space=space, project=project, embedding=vector)
         for chunk, vector in zip(chunks, vectors, strict=True)
     )
+    assert partitions.promote(space, project.id)
 
 
 @contextmanager
@@ -208,27 +213,29 @@ def by_index_alone() -> Generator[None, None, None]:
 
 def plan_of(project: Project, vector: Vector, limit: int) -> str:
     with CaptureQueriesContext(connection) as queries:
-        retrieve(OPERATOR, project.id, get_embedder(), vector, limit)
+        retrieval.search(OPERATOR, project.id, get_embedder(), "?", vector, limit=limit)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {queries.captured_queries[-1]['sql']}")
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-def test_many_rows_are_searched_by_the_index_of_their_space(cast: Cast, embedder: EmbedderServer) -> None:
+def test_a_grown_project_is_searched_by_its_own_index(cast: Cast, embedder: EmbedderServer) -> None:
     fill(cast.project, MANY)
     with by_index_alone():
         plan = plan_of(cast.project, vector_of("question"), 5)
-    assert f"Index Scan using embedding_hnsw_{EmbeddingSpace.objects.get().id.hex}" in plan
+    table = own_table(EmbeddingSpace.objects.get().id, cast.project.id)
+    assert f"Index Scan using {table}_hnsw" in plan
+    assert "shared" not in plan
 
 
 def test_the_index_finds_what_a_look_at_every_row_finds(cast: Cast, embedder: EmbedderServer) -> None:
     fill(cast.project, MANY)
     question = vector_of("question")
     with by_index_alone():
-        quick = {p.text for p in retrieve(OPERATOR, cast.project.id, get_embedder(), question, 10)}
+        quick = {p.text for p in retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", question, limit=10)}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_indexscan = off")
-        exact = {p.text for p in retrieve(OPERATOR, cast.project.id, get_embedder(), question, 10)}
+        exact = {p.text for p in retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", question, limit=10)}
     assert len(quick & exact) >= 9
 
 
@@ -236,7 +243,9 @@ def test_as_many_passages_come_from_the_index_as_were_asked_for(cast: Cast, embe
     """HNSW looks at 40 rows by itself; it must go on until enough have passed."""
     fill(cast.project, MANY)
     with by_index_alone():
-        assert len(retrieve(OPERATOR, cast.project.id, get_embedder(), vector_of("question"), 50)) == 50
+        assert (
+            len(retrieval.search(OPERATOR, cast.project.id, get_embedder(), "?", vector_of("question"), limit=50)) == 50
+        )
 
 
 def test_another_projects_nearer_rows_do_not_hide_ones_own(cast: Cast, embedder: EmbedderServer) -> None:
@@ -244,5 +253,5 @@ def test_another_projects_nearer_rows_do_not_hide_ones_own(cast: Cast, embedder:
     fill(cast.foreign, MANY, near=question)
     add_document(cast.project, "Ours.")
     with by_index_alone():
-        passages = retrieve(cast.actor(cast.alice), cast.project.id, get_embedder(), question)
+        passages = retrieval.search(cast.actor(cast.alice), cast.project.id, get_embedder(), "?", question)
     assert [passage.text for passage in passages] == ["Ours."]

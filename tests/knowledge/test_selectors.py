@@ -12,8 +12,10 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Membership
 from accounts.types import OPERATOR
 from core.errors import NotFound
+from core.redis import sync_redis
+from knowledge import queue, services
 from knowledge.models import Chunk, Document
-from knowledge.selectors import STALLED_AFTER, get_document, list_documents, list_live_chunks, list_stalled
+from knowledge.selectors import STALLED_AFTER, get_document, list_documents, list_live_chunks
 from tests.conftest import Cast
 from tests.knowledge.conftest import upload
 
@@ -75,9 +77,10 @@ def test_the_live_chunks_are_those_of_the_live_version_in_reading_order(cast: Ca
         ("queued", None, OLD, timedelta(seconds=-60), False),  # it pauses
         ("ready", OLD, OLD, None, False),
         ("failed", OLD, OLD, None, False),
+        ("cancelled", OLD, OLD, None, False),
     ],
 )
-def test_stalled_is_what_nobody_has_in_hand(
+def test_what_nobody_has_in_hand_and_no_queue_holds_is_sent_again(
     cast: Cast,
     state: str,
     heartbeat: timedelta | None,
@@ -85,7 +88,7 @@ def test_stalled_is_what_nobody_has_in_hand(
     retry: timedelta | None,
     is_stalled: bool,
 ) -> None:
-    document, _ = upload(cast.project)
+    upload(cast.project)
     now = timezone.now()
     Document.objects.update(
         state=state,
@@ -93,4 +96,7 @@ def test_stalled_is_what_nobody_has_in_hand(
         updated_at=now - updated,
         retry_at=now - retry if retry else None,
     )
-    assert list(list_stalled()) == ([document] if is_stalled else [])
+    sync_redis().flushdb()
+    assert services.resume_stalled() == is_stalled
+    assert queue.length() == is_stalled
+    assert services.resume_stalled() == 0  # it waits now

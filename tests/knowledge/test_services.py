@@ -51,9 +51,14 @@ def test_the_name_of_a_file_never_reaches_the_file_system(cast: Cast, tmp_path: 
         ("///", b"text", InvalidInput),
         ("../..", b"text", InvalidInput),
         ("\x00\x1f", b"text", InvalidInput),
+        ("north/  .txt", b"text", InvalidInput),
+        ("\u3164\u2800.txt", b"text", InvalidInput),
         ("big.md", b"x" * (1024 * 1024 + 1), TooLong),
     ],
-    ids=["empty", "unknown kind", "no kind", "no name", "only slashes", "only dots", "only controls", "too large"],
+    ids=[
+        *("empty", "unknown kind", "no kind", "no name", "only slashes", "only dots", "only controls"),
+        *("only blanks", "only fillers", "too large"),
+    ],
 )
 def test_what_cannot_be_used_is_refused_and_leaves_nothing(
     cast: Cast, settings: Settings, tmp_path: Path, name: str, text: bytes, error: type[PolyAIError]

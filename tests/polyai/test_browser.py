@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import HANDBOOK, PASSWORD
+from tests.knowledge.files import make_pdf
 from tests.product import Product
 from tests.upstream import MODEL, Upstream
 
@@ -152,6 +153,58 @@ def test_files_can_be_dropped_on_the_page(page: Page) -> None:
     expect(page.locator("article.document", has_text="south.txt")).to_have_count(1)
 
 
+def test_many_files_go_up_with_progress_and_a_failed_one_is_tried_again(page: Page, tmp_path: Path) -> None:
+    page.goto("/projects/support/documents/")
+    files = [tmp_path / f"{number:02}.md" for number in range(25)]
+    for file in files:
+        file.write_text(f"Office {file.stem} opens at nine.")
+    (tmp_path / "locked.pdf").write_bytes(make_pdf("x", password="secret"))
+    (tmp_path / "program.exe").write_bytes(b"MZ")
+    page.locator("#files").set_input_files([*files, tmp_path / "locked.pdf", tmp_path / "program.exe"])
+    uploads = page.get_by_role("region", name="Uploads")
+    expect(uploads).to_contain_text("26 files uploaded")
+    expect(uploads).to_contain_text("cannot be read")  # program.exe, refused with its reason
+    summary = page.locator("[data-summary]")
+    expect(summary.locator(".meter")).to_have_count(0, timeout=60_000)  # nothing is in progress any more
+
+    page.get_by_label("Search in names, tags and errors").fill("locked")
+    page.keyboard.press("Enter")
+    row = page.locator("article.document")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("The PDF is encrypted.")
+    row.get_by_role("button", name="Try again").click()
+    expect(page.locator(".notice.info", has_text="locked.pdf is queued again.")).to_be_visible()
+    expect(row.locator(".badge")).to_have_text("Failed")
+    expect(uploads).to_be_visible()  # filtering did not leave the page
+
+    page.get_by_role("link", name="Clear").click()
+    expect(page.locator("article.document", has_text="07.md")).to_be_visible()
+    page.get_by_label("Choose all on this page").check()
+    page.get_by_label("Tags, divided by commas").fill("Offices")
+    page.get_by_role("button", name="Add tag").click()
+    expect(page.locator(".notice.info", has_text="tagged Offices")).to_be_visible()
+    expect(page.locator("article.document", has_text="07.md").get_by_role("link", name="Offices")).to_be_visible()
+
+
+def test_a_source_opens_on_its_passage_beside_the_page_of_the_original(page: Page, tmp_path: Path) -> None:
+    pages = [f"Section {number}: the valve {number} is checked every {number + 2} weeks." for number in range(1, 31)]
+    (tmp_path / "valves.pdf").write_bytes(make_pdf(*pages))
+    page.goto("/projects/support/documents/")
+    page.locator("#files").set_input_files(tmp_path / "valves.pdf")
+    row = page.locator("article.document", has_text="valves.pdf")
+    expect(row.locator(".badge")).to_have_text("Ready")
+    row.get_by_role("link", name="valves.pdf").click()
+    page.get_by_role("link", name="Chunks", exact=True).click()
+    chunk = page.locator("section.chunk", has_text="valve 24 is").get_attribute("id") or ""
+    page.goto(f"{page.url.split('?')[0]}?chunk={chunk.removeprefix('chunk-')}#{chunk}")
+    expect(page.locator("mark")).to_have_text("Section 24: the valve 24 is checked every 26 weeks.")
+    expect(page.locator("mark")).to_be_in_viewport()
+    picture = page.get_by_role("img", name="Page 24 as it looks in the original, with the passage framed")
+    expect(picture).to_be_in_viewport()
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("image => image.naturalWidth") > 500
+
+
 def test_stop_keeps_what_had_come(page: Page, upstream_server: Upstream) -> None:
     page.goto("/?project=support")
     upstream_server.enqueue("one two three four five six seven eight nine ten", delay=0.3)
@@ -242,7 +295,7 @@ def test_it_works_on_a_phone_without_sideways_scrolling(browser: Browser, produc
         assert phone.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), path
     phone.goto("/projects/polyai-handbook/documents/")
     phone.get_by_role("link", name="configuration.md").click()  # it has wide tables
-    expect(phone.locator(".chunk table").first).to_be_visible()
+    expect(phone.locator(".stretch table").first).to_be_visible()
     assert phone.evaluate("document.querySelector('main').scrollWidth <= innerWidth")
     phone.goto("/?project=support")
     expect(phone.get_by_role("link", name="Documents")).to_be_hidden()

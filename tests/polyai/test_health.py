@@ -22,6 +22,7 @@ async def test_each_part_is_named(transactional_db: None, upstream: Upstream) ->
         "worker": "down",  # no worker runs beside the tests
         "beat": "down",
         "model": "ok",
+        "storage": "ok",
     }
     assert answer["status"] == "degraded"
 

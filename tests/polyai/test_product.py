@@ -57,7 +57,7 @@ def test_every_part_is_healthy_by_name(product: Product) -> None:
     while (health := product.get("/health/ready"))["status"] != "ok":
         assert time.monotonic() < deadline, health
         time.sleep(0.2)
-    names = ["database", "redis", "semantic_cache", "embeddings", "worker", "beat", "model"]
+    names = ["database", "redis", "semantic_cache", "embeddings", "worker", "beat", "model", "storage"]
     assert health["parts"] == dict.fromkeys(names, "ok")
 
 

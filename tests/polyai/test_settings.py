@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -46,6 +47,7 @@ def test_the_environment_is_read_in_the_settings_alone() -> None:
             "polyai.E002",
         ),
         ({"EMBEDDING_MODEL": "another-model"}, "polyai.E003"),
+        ({"EMBEDDING_DIMENSIONS": 256}, "polyai.E004"),
     ],
 )
 def test_a_combination_that_cannot_work_says_what_to_do(values: dict[str, object], code: str) -> None:
@@ -63,7 +65,7 @@ def test_light_paths_never_import_heavy_libraries() -> None:
     """The web process and the worker's parent stay small: the model's runtime is the embedding server's alone."""
     code = (
         "import django, sys; django.setup(); import polyai.asgi; "
-        "print([m for m in ('onnxruntime', 'onnx', 'torch', 'pandas') if m in sys.modules])"
+        "print([m for m in ('onnxruntime', 'onnx', 'torch', 'pandas', 'boto3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -86,6 +88,11 @@ def test_every_change_of_a_model_has_its_migration(db: None) -> None:
         ("POLYAI_CHAT_TIMEOUT", "-1"),
         ("OPENAI_BASE_URL", "not-a-url"),
         ("POLYAI_SECRET_KEY", "a"),
+        ("POLYAI_STORAGE", "gs://bucket"),
+        ("POLYAI_STORAGE", "s3://"),
+        ("POLYAI_STORAGE", "s3://bucket?endpoint=http://localhost:9000"),
+        ("POLYAI_FETCH_ALLOW", "10.0.0.1/8"),
+        ("POLYAI_FETCH_ALLOW", "http://wiki.internal"),
         ("POLYAI_PRICES", "cheap"),
         ("POLYAI_PRICES", "[0.15, 0.60]"),
         ("POLYAI_PRICES", '{"model": 0.15}'),
@@ -104,3 +111,25 @@ def test_a_value_that_cannot_work_stops_the_start_with_one_line_that_names_it(na
     assert line.startswith("polyai: ")
     assert name in line
     assert line.endswith("see docs/configuration.md")
+
+
+def test_a_bucket_is_one_setting() -> None:
+    code = "from django.conf import settings; print(settings.STORAGES['default'])"
+    environment = {
+        **os.environ,
+        "POLYAI_STORAGE": "s3://bucket/some/prefix/?endpoint_url=http://minio:9000&region_name=eu",
+        "POLYAI_S3_ACCESS_KEY": "key",
+        "POLYAI_S3_SECRET_KEY": "secret",
+    }
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert ast.literal_eval(done.stdout) == {
+        "BACKEND": "knowledge.storage.Bucket",
+        "OPTIONS": {
+            "bucket_name": "bucket",
+            "location": "some/prefix",
+            "endpoint_url": "http://minio:9000",
+            "region_name": "eu",
+            "access_key": "key",
+            "secret_key": "secret",
+        },
+    }

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -30,6 +30,7 @@ class Wire:
     status: int | None = 200
     kind: str = "text/event-stream"
     ending: Literal["whole", "cut", "reset", "silent"] = "whole"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_json(body: object, status: int = 200) -> Wire:
@@ -98,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", wire.kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.send_header("Connection", "close")
+        for name, value in wire.headers.items():
+            self.send_header(name, value)
         self.send_header("x-should-retry", "false")  # the SDK's own switch: a failure is shown at once
         self.end_headers()
         if wire.body:

@@ -6,6 +6,9 @@ import asyncio
 import base64
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from tests.providers.conftest import ERROR, SECRET, Endpoint, Wire, as_json
 
 # --- Embeddings: our own server -----------------------------------------------------------------
 
+LATER = datetime.now(UTC) + timedelta(hours=1)
 TEXTS = ["I love dogs", "Quarterly revenue report", "Puppies are wonderful", "x", "Grüße aus 東京 🦊"]
 
 
@@ -179,6 +183,43 @@ def test_each_refusal_of_an_embedder_is_one_of_our_errors(
     assert type(caught.value) is error
     assert "The embedding model 'm'" in caught.value.message
     assert SECRET not in caught.value.message
+
+
+@both_ways
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("0", 0, 0),
+        (format_datetime(LATER, usegmt=True), 3000, 3600),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0, 0),
+    ],
+    ids=["seconds", "at once", "a date", "a date gone by"],
+)
+def test_when_an_embedder_wants_to_be_asked_again_is_passed_on(
+    endpoint: Endpoint,
+    foreign: OpenAIEmbedder,
+    embed: Embed,
+    status: int,
+    header: str,
+    least: float,
+    most: float,
+) -> None:
+    endpoint.says(replace(as_json(ERROR, status), headers={"Retry-After": header}))
+    with pytest.raises(ProviderError) as caught:
+        embed(foreign)
+    assert caught.value.retry_after is not None
+    assert least <= caught.value.retry_after <= most
+    assert len(endpoint.history) == 1
+
+
+@pytest.mark.parametrize("header", ["soon", "-5", "1e9", ""])
+def test_a_time_that_cannot_be_read_is_none(endpoint: Endpoint, foreign: OpenAIEmbedder, header: str) -> None:
+    endpoint.says(replace(as_json(ERROR, 429), headers={"Retry-After": header}))
+    with pytest.raises(ProviderRateLimited) as caught:
+        foreign.embed_sync(["a"])
+    assert caught.value.retry_after is None
 
 
 @pytest.mark.parametrize(("status", "setting"), [(401, "POLYAI_EMBEDDING_API_KEY"), (404, "POLYAI_EMBEDDING_MODEL")])

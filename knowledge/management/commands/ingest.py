@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +10,16 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files import File
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.models import Project
-from accounts.services import create_project
-from core.errors import PolyAIError
-from knowledge import services
-from knowledge.models import Document
+from core.errors import InvalidInput, PolyAIError
+from knowledge import archives, services
+from knowledge.management.project import ProjectCommand
 from knowledge.parsers import PARSERS
 
-PAUSE = 0.3  # seconds between two looks
 
-
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Puts files and folders into a project, and waits until each is ready or failed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,23 +29,29 @@ class Command(BaseCommand):
         parser.add_argument("--no-wait", action="store_true", help="leave as soon as all files are accepted")
 
     def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's signature
-        project = self._project(options["project"], options["name"])
+        project = self.get_or_create_project(options["project"], options["name"])
         accepted: list[UUID] = []
         refused = unchanged = 0
         for path, name in _files(options["paths"]):
+            if archives.is_archive(name):
+                unpacked = self._unpack(project, path, name)
+                accepted += [document.id for document in unpacked.documents]
+                unchanged += len(unpacked.documents) - len(unpacked.new)
+                refused += len(unpacked.refused)
+                continue
             try:
                 with path.open("rb") as stream:
-                    document, is_new = services.upload(project=project, name=name, file=File(stream))
+                    uploaded = services.upload(project=project, name=name, file=File(stream), is_bulk=True)
             except (PolyAIError, OSError) as error:
                 refused += 1
                 reason = error.message if isinstance(error, PolyAIError) else error.strerror
                 self.stderr.write(f"{name}: refused: {reason}")
                 continue
-            unchanged += not is_new
-            accepted.append(document.id)
+            unchanged += not uploaded.is_new
+            accepted.append(uploaded.document.id)
         if not accepted and not refused:
             raise CommandError(f"No file found that can be read. These can: {', '.join(sorted(PARSERS))}.")
-        failed = 0 if options["no_wait"] else self._wait(accepted)
+        failed = 0 if options["no_wait"] else self.wait(accepted)
         ready = len(accepted) - failed
         self.stdout.write(
             f"{project.slug}: {ready} {'accepted' if options['no_wait'] else 'ready'}"
@@ -58,33 +60,19 @@ class Command(BaseCommand):
         if failed or refused:
             sys.exit(1)
 
-    def _project(self, slug: str, name: str) -> Project:
-        project = Project.objects.filter(slug=slug).first()
-        if project is not None:
-            return project
+    def _unpack(self, project: Project, path: Path, name: str) -> archives.Unpacked:
+        """What came out of an archive; one that is refused whole counts as one refused file."""
         try:
-            Project._meta.get_field("slug").run_validators(slug)
-            return create_project(name=name or slug, slug=slug)
-        except Exception as error:
-            raise CommandError(f"'{slug}' cannot be a project's slug: use letters, digits and hyphens.") from error
-
-    def _wait(self, ids: list[UUID]) -> int:
-        """Show progress until no document is unfinished; how many failed."""
-        told: set[UUID] = set()
-        while True:
-            documents = list(Document.objects.filter(id__in=ids))
-            for document in documents:
-                if document.is_finished and document.id not in told:
-                    told.add(document.id)
-                    outcome = document.error if document.state == "failed" else f"{document.chunks_total} chunks"
-                    self.stdout.write(f"{document.name}: {document.state}: {outcome}")
-            if all(document.is_finished for document in documents):
-                return sum(document.state == "failed" for document in documents)
-            if sys.stdout.isatty():
-                total = sum(d.chunks_total for d in documents)
-                done = sum(d.chunks_embedded for d in documents)
-                self.stdout.write(f"  {len(told)} of {len(documents)} files, {done} of {total} chunks", ending="\r")
-            time.sleep(PAUSE)
+            with path.open("rb") as stream:
+                unpacked = archives.upload_archive(project=project, name=name, file=File(stream))
+        except PolyAIError as error:
+            unpacked = archives.Unpacked(refused=(archives.Refused(name="", error=error),))
+        except OSError as error:
+            told = InvalidInput(error.strerror or "It cannot be opened.")
+            unpacked = archives.Unpacked(refused=(archives.Refused(name="", error=told),))
+        for refused in unpacked.refused:
+            self.stderr.write(f"{name}{'/' * bool(refused.name)}{refused.name}: refused: {refused.error.message}")
+        return unpacked
 
 
 def _files(paths: list[str]) -> Iterator[tuple[Path, str]]:
@@ -93,7 +81,7 @@ def _files(paths: list[str]) -> Iterator[tuple[Path, str]]:
     for given in map(Path, paths):
         if given.is_dir():
             everything = [p for p in sorted(given.rglob("*")) if p.is_file()]
-            below = [p for p in everything if p.suffix.lower() in PARSERS]
+            below = [p for p in everything if p.suffix.lower() in PARSERS or archives.is_archive(p.name)]
             if len(below) < len(everything):
                 print(f"{given}: {len(everything) - len(below)} files of other kinds are left out", file=sys.stderr)
             files = [(p, p.relative_to(given).as_posix()) for p in below if not p.name.startswith(".")]

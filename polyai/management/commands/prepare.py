@@ -7,7 +7,9 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from knowledge.spaces import find_active, is_of
 from polyai.stack import handbook
+from providers.registry import get_embedder
 
 
 class Command(BaseCommand):
@@ -19,3 +21,9 @@ class Command(BaseCommand):
         changed = handbook.load()
         if changed:
             self.stdout.write(f"{changed} pages of the handbook are new: they are being read in the background")
+        active, wanted = find_active(), get_embedder()
+        if active is not None and not is_of(active, wanted):
+            self.stdout.write(
+                f"documents are embedded by '{active.model}', the environment names '{wanted.model}': "
+                "`manage.py reembed` says what the change takes, and starts it (docs/embeddings.md)"
+            )

@@ -1,0 +1,1 @@
+"""Web pages and sites as documents."""
