@@ -6,7 +6,7 @@ import re
 
 from knowledge.languages import detect
 
-COVERED = 0.5  # the dense side's share of the score in a language that its model knows
+COVERED = 0.55  # the dense side's share of the score in a language that its model knows
 UNCOVERED = 0.2
 FOREIGN = 0.02  # in a script that it does not: its vectors are close to noise there
 # Models that saw English alone, or nearly so, by what their names have in common.
