@@ -105,7 +105,7 @@ def test_it_is_one_statement_that_uses_both_indexes(cast: Cast, embedder: Embedd
             cursor.execute(f"SET LOCAL enable_{way} = off")
         with CaptureQueriesContext(connection) as queries:
             vector = vector_of("question")
-            found = retrieval.search(OPERATOR, cast.project.id, get_embedder(), "case 77", vector, limit=20)
+            found = retrieval.search(OPERATOR, cast.project.id, get_embedder(), "77", vector, limit=20)
         assert len(queries) == 2  # the space, and the search
         cursor.execute(f"EXPLAIN {queries.captured_queries[-1]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
