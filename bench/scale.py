@@ -29,6 +29,7 @@ import httpx2
 import numpy as np
 import psycopg
 
+from bench.curves import panels, save, times
 from bench.figures import Clock, Spread, in_turn, row
 from bench.stage import Stage, on_stage
 
@@ -279,29 +280,16 @@ def print_table(cells: list[Cell]) -> None:
 
 
 def draw(cells: list[Cell], path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "scale", "font.family": "sans-serif"})
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(1, len(LAYOUTS), figsize=(9, 4), sharey=True, facecolor="#fcfcfa")
+    figure, axes = panels(*LAYOUTS, sharey=True)
     for plot, layout in zip(axes, LAYOUTS, strict=True):
         mine = [cell for cell in cells if cell.layout == layout]
         sizes = [cell.size for cell in mine]
         for side, colour in zip(SIDES, ("#999999", "#1f5f8b", "#6ba3c8", "#b5651d", "#e0a96d"), strict=True):
-            medians = [cell.spreads[side].median for cell in mine]
-            plot.plot(sizes, medians, color=colour, marker="o", markersize=4, label=side)
-            plot.plot(sizes, [cell.spreads[side].p95 for cell in mine], color=colour, linewidth=0.8, linestyle=":")
-        plot.set(xscale="log", ylim=(0, None), xlabel="entries")
-        plot.set_facecolor("#fcfcfa")
-        plot.set_title(layout, fontsize=10, loc="left")
-        for edge in ("top", "right"):
-            plot.spines[edge].set_visible(False)
+            times(plot, sizes, [cell.spreads[side] for cell in mine], colour, side)
+        plot.set(ylim=(0, None), xlabel="entries")
     axes[0].set_ylabel("milliseconds; median, p95 dotted")
     axes[0].legend(fontsize=7, frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    save(figure, path)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import numpy.typing as npt
 
+from bench.curves import curve, panels, save, times
 from bench.figures import Clock, Spread, row
 from bench.scale import make_projects
 from bench.stage import on_stage
@@ -282,33 +283,19 @@ def print_table(cells: list[Cell]) -> None:
 
 
 def draw(cells: list[Cell], path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "search-scale", "font.family": "sans-serif"})
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), facecolor="#fcfcfa")
-    for count, colour in zip(
-        sorted({cell.projects for cell in cells}), ("#1f5f8b", "#b5651d", "#777777"), strict=False
-    ):
+    figure, (left, right) = panels("One search for the nearest", "Against a look at every vector")
+    counts = sorted({cell.projects for cell in cells})
+    for count, colour in zip(counts, ("#1f5f8b", "#b5651d", "#777777"), strict=False):
         mine = [cell for cell in cells if cell.projects == count]
         sizes = [cell.size for cell in mine]
         name = "one project" if count == 1 else f"{count:,} projects"
-        left.plot(sizes, [cell.spread.median for cell in mine], color=colour, marker="o", markersize=4, label=name)
-        left.plot(sizes, [cell.spread.p95 for cell in mine], color=colour, linewidth=0.8, linestyle=":")
-        right.plot(sizes, [cell.recall for cell in mine], color=colour, marker="o", markersize=4, label=name)
+        times(left, sizes, [cell.spread for cell in mine], colour, name)
+        curve(right, sizes, [cell.recall for cell in mine], colour, name)
     right.axhline(WANTED, color="#999999", linewidth=0.8, linestyle="--")
-    left.set(xscale="log", ylim=(0, None), xlabel="chunks", ylabel="milliseconds; median, p95 dotted")
-    right.set(xscale="log", ylim=(0.9, 1.005), xlabel="chunks", ylabel=f"recall@{NEAREST}; wanted dashed")
-    for plot, title in ((left, "One search for the nearest"), (right, "Against a look at every vector")):
-        plot.set_facecolor("#fcfcfa")
-        plot.set_title(title, fontsize=10, loc="left")
-        for edge in ("top", "right"):
-            plot.spines[edge].set_visible(False)
+    left.set(ylim=(0, None), xlabel="chunks", ylabel="milliseconds; median, p95 dotted")
+    right.set(ylim=(0.9, 1.005), xlabel="chunks", ylabel=f"recall@{NEAREST}; wanted dashed")
     left.legend(fontsize=8, frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    save(figure, path)
 
 
 if __name__ == "__main__":

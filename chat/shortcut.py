@@ -10,6 +10,7 @@ which says what is wrong with it or asks the pipeline.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -45,6 +46,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
+log = logging.getLogger(__name__)
 MAX_OPENED = 10_000  # keys
 SECURITY = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "SAMEORIGIN"}
 PATH = "/api/ask/"
@@ -108,8 +110,8 @@ class Shortcut:
                 if found is not None and found.epoch == epoch:
                     return _hit(asked, found, wanted, value) or _question(asked, found)
                 await self._open(key_digest)
-        except (PolyAIError, RedisAway):
-            pass  # the pipeline knows how to go on without them
+        except (PolyAIError, RedisAway) as error:  # the pipeline knows how to go on without them, and says so
+            log.debug("shortcut: left to the pipeline (%s)", type(error).__name__)
         return None
 
     async def _open(self, key_digest: str) -> tuple[UUID, int] | None:
