@@ -189,7 +189,7 @@ lexical AS MATERIALIZED (
     ORDER BY codes DESC, score DESC, scored.chunk_id
     LIMIT %(depth)s
 ),
-best AS (  -- what a full score is: the best passage's, or a share of what all asked words weigh
+best AS (  -- what a full score is: the best passage's, or a share of what the asked words weigh (their rarest forms)
     SELECT greatest((SELECT max(score) FROM lexical), {least} * ({k1} + 1)
         * (SELECT sum(idf) FROM (SELECT max(idf) AS idf FROM weight GROUP BY number) words), 1e-9) AS score
 )"""
