@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -13,7 +16,11 @@ from accounts.models import Project
 
 
 class Conversation(models.Model):
-    """One person's talk within one project. Without a user it is the operator's, from the terminal."""
+    """One person's talk within one project. Without a user it is the operator's, from the terminal.
+
+    `tip` is the last message of the branch that is shown; the others are reached from where they part. A deleted one
+    is kept for a while, so that deleting can be undone.
+    """
 
     class Origin(models.TextChoices):
         WEB = "web", "The chat page"
@@ -27,12 +34,22 @@ class Conversation(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations"
     )
     title = models.CharField(max_length=120)
+    is_renamed = models.BooleanField(default=False, help_text="Its owner gave it its title: no model gives it another.")
+    tip = models.ForeignKey("Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["-updated_at"]
-        indexes = [models.Index(fields=["user", "-updated_at"], name="conversation_newest_of_user")]
+        indexes = [
+            models.Index(fields=["user", "-updated_at"], name="conversation_newest_of_user"),
+            models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="conversation_deleted"),
+            GinIndex(fields=["tags"], name="conversation_by_tag"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(origin__in=["web", "api", "terminal"]), name="conversation_origin_known")
         ]
@@ -88,3 +105,59 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.content[:60]}"
+
+
+class Feedback(models.Model):
+    """What a reader says of an answer; a curator looks at it."""
+
+    class Reason(models.TextChoices):
+        WRONG = "wrong", "Not right"
+        CACHED = "cached", "Wrong cached answer"
+        OUTDATED = "outdated", "Out of date"
+        INCOMPLETE = "incomplete", "Something is missing"
+        SOURCES = "sources", "The sources do not say this"
+        STYLE = "style", "Hard to read"
+        OTHER = "other", "Something else"
+
+    message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="feedback")
+    is_good = models.BooleanField()
+    reason = models.CharField(max_length=12, choices=Reason, blank=True)
+    comment = models.TextField(max_length=2000, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(reason__in=["", "wrong", "cached", "outdated", "incomplete", "sources", "style", "other"]),
+                name="feedback_reason_known",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return "Good" if self.is_good else self.get_reason_display() or "Bad"
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(18)
+
+
+class Share(models.Model):
+    """A link under which others read a conversation up to the message `tip`, until it expires or is revoked."""
+
+    token = models.CharField(max_length=40, primary_key=True, default=new_token, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="shares")
+    tip = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.conversation}, shared"

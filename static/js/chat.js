@@ -1,10 +1,10 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
-import { fromHtml, socketAddress } from "./page.js";
+import { fromHtml, post, socketAddress } from "./page.js";
+import { giveBack, onSend, setBusy } from "./composer.js";
 import { openPanel, closePanel } from "./sources.js";
 
 const $ = (name) => document.querySelector(`[data-${name}]`);
-const form = $("composer"), text = $("text"), thread = $("thread"), scroll = $("scroll");
-const sendButton = $("send"), stopButton = $("stop"), status = $("status");
+const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = $("status");
 const { conversation, project } = form.dataset;
 const LOGGED_OUT = "You are logged out. Log in again in another tab, then send.";
 const POLL = 1000; // milliseconds between looks at an answer that another page began
@@ -106,14 +106,12 @@ async function ask(question, fresh = false) {
 // Nothing was stored of this question: it goes back into the composer.
 function giveUp(reason) {
   note(reason, "state error");
-  text.value ||= current.dataset.question || "";
-  grow();
+  giveBack(current.dataset.question || "");
   finish("failed", reason);
 }
 
 function busy(isBusy) {
-  sendButton.hidden = isBusy;
-  stopButton.hidden = !isBusy;
+  setBusy(isBusy);
   thread.setAttribute("aria-busy", isBusy);
 }
 
@@ -197,25 +195,7 @@ scroll.addEventListener("scroll", () => {
 
 // --- Keys and buttons ----------------------------------------------------------------------------
 
-function grow() {
-  text.style.height = "auto";
-  text.style.height = `${Math.min(text.scrollHeight, 240)}px`;
-}
-
-function submit() {
-  if (current || !text.value.trim()) return;
-  const question = text.value;
-  text.value = "";
-  grow();
-  ask(question);
-}
-
-form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
-text.addEventListener("input", grow);
-text.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
-});
-stopButton.addEventListener("click", stop);
+onSend(ask, stop);
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { if (!closePanel()) stop(); }
@@ -237,10 +217,7 @@ document.addEventListener("click", (event) => {
 async function reportWrong(button) {
   button.disabled = true;
   const message = button.closest(".answer").dataset.message;
-  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
-  const response = await fetch(`/chat/${conversation}/messages/${message}/wrong/`, {
-    method: "POST", headers: { "X-CSRFToken": token, Accept: "application/json" }, redirect: "manual",
-  }).catch(() => null);
+  const response = await post(`/chat/${conversation}/messages/${message}/wrong/`);
   if (!response?.ok) {
     button.disabled = false;
     status.textContent = "This could not be reported. Try again.";
@@ -261,4 +238,3 @@ if (current) {
   follow(current);
 }
 keepInView();
-grow();
