@@ -11,17 +11,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import actor_of
 from accounts.models import Role
 from accounts.selectors import get_role, list_projects
 from accounts.types import Actor
-from chat import runs, services
+from chat import mirror, services
 from chat.models import Conversation, Message
 from chat.pipeline import answer
 from chat.rendering import render as render_markdown
-from chat.selectors import get_conversation, list_conversations, list_messages
+from chat.selectors import get_conversation, get_message, list_conversations, list_page
 from chat.types import AnswerFailed, Question
 from core.database import release
 from core.errors import InvalidInput, NotFound
@@ -65,11 +66,13 @@ def home(request: HttpRequest) -> HttpResponse:
 def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     found = get_conversation(actor, conversation_id)
-    shown = list_messages(found)
+    services.interrupt_abandoned(found.id)
+    shown, has_earlier = list_page(found, message_id=_uuid(request, "message"), before=_uuid(request, "before"))
     for message in shown:
         _render(message)
     context = {
         "conversation": found,
+        "has_earlier": has_earlier,
         "conversation_id": found.id,
         "project": found.project,
         "shown": shown,
@@ -83,11 +86,10 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
 def message(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
     """One message as HTML: what a page shows that was opened while the answer was being written."""
     found = get_conversation(actor_of(request), conversation_id)
-    for shown in list_messages(found):
-        if shown.id == message_id:
-            _render(shown)
-            return render(request, "chat/_message.html", {"message": shown, "slug": found.project.slug})
-    return HttpResponse(status=404)
+    services.interrupt_abandoned(found.id)
+    shown = get_message(found, message_id)
+    _render(shown)
+    return render(request, "chat/_message.html", {"message": shown, "slug": found.project.slug})
 
 
 @require_POST
@@ -133,9 +135,18 @@ def report_wrong(request: HttpRequest, conversation_id: UUID, message_id: UUID) 
 def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     found = get_conversation(actor, conversation_id)
-    runs.stop(actor, conversation_id)
+    async_to_sync(mirror.stop)((actor, conversation_id), None)
     services.delete_conversation(found)
     return redirect("home")
+
+
+def _uuid(request: HttpRequest, name: str) -> UUID | None:
+    """An id in the address. Raises NotFound for what is none."""
+    value = request.GET.get(name)
+    try:
+        return UUID(value) if value else None
+    except ValueError as error:
+        raise NotFound(_("This message does not exist any more.")) from error
 
 
 async def _to_the_end(question: Question) -> AnswerFailed | None:
