@@ -119,6 +119,29 @@ def _interrupt(message: Message) -> int:
     )
 
 
+def delete_message(message: Message) -> None:
+    """Delete a message with all that follows it; the branch before it is shown then."""
+    conversation_id, parent_id = message.conversation_id, message.parent_id
+    history.forget(conversation_id)
+    with transaction.atomic():
+        Message.objects.filter(id__in=_following(message)).delete()
+        sibling = Message.objects.filter(conversation_id=conversation_id, parent_id=parent_id).last()
+        tip = sibling.id if sibling else parent_id
+        conversation = Conversation.objects.select_for_update().filter(id=conversation_id)
+        conversation.filter(tip=None).update(tip_id=tip)
+
+
+def _following(message: Message) -> list[UUID]:
+    """A message and all that stand behind it: all at once, for Django would go down a long conversation one by one."""
+    children: dict[UUID | None, list[UUID]] = {}
+    for identity, parent in Message.objects.filter(conversation=message.conversation_id).values_list("id", "parent_id"):
+        children.setdefault(parent, []).append(identity)
+    found = [message.id]
+    for identity in found:
+        found += children.get(identity, [])  # the walk goes on into them
+    return found
+
+
 def delete_conversation(conversation: Conversation) -> None:
     """Delete a conversation with its messages, and what Redis remembers of it."""
     history.forget(conversation.id)
