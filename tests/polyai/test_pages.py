@@ -18,7 +18,7 @@ from tests.product import Product
 from tests.upstream import Upstream
 
 BUDGET = 60_000  # bytes of our own CSS and JavaScript that the chat page loads
-ADMIN = ("", "accounts/user/", "accounts/user/add/", "knowledge/document/", "caching/lookup/", "chat/conversation/")
+ADMIN = ("", "accounts/user/", "accounts/user/add/", "accounts/project/", "knowledge/document/", "caching/cachelookup/")
 WATCH = """
     window.breaches = [];
     addEventListener("securitypolicyviolation", (event) =>
@@ -96,7 +96,10 @@ def test_every_page_obeys_its_policy_and_asks_no_other_server(
 ) -> None:
     problems: list[str] = []
     page = context.new_page()
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: problems.append(f"{message.text} {message.location}") if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: None if _is_ours(request.url, product) else problems.append(request.url))
     assert len(pages) > 15
