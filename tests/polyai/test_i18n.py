@@ -72,6 +72,8 @@ def test_another_language_shows_in_the_scripts_catalog_and_has_an_address_of_its
     page = client.get("/accounts/login/", headers={"Accept-Language": "de-CH"})
     assert '<html lang="de"' in page.text
     assert german.headers["ETag"].strip('"') in page.text
+    assert "Nichts hier." in client.get("/nowhere/", headers={"Accept-Language": "de"}).text
+    assert "There is no such page here." in client.get("/nowhere/", headers={"Accept-Language": "fr"}).text
 
 
 def untranslated(source: str) -> list[str]:
