@@ -23,6 +23,15 @@ export function giveBack(question) {
   grow();
 }
 
+// The server is away: the question goes back.
+export function queue(question) {
+  giveBack(question);
+}
+
+export function sessionExpired() {
+  location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname)}`);
+}
+
 function grow() {
   text.style.height = "auto";
   text.style.height = `${Math.min(text.scrollHeight, 240)}px`;
