@@ -142,3 +142,14 @@ def test_the_chat_weighs_little(context: BrowserContext) -> None:
     assert any("jsi18n" in url for url in weights)
     assert sum(weights.values()) < BUDGET, weights
     page.close()
+
+
+def test_scripts_count_and_fill_in(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/projects/")
+    told = page.evaluate(
+        """[1, 2].map((n) => interpolate(ngettext("%s file of %s", "%s files of %s", n), [n, "$& all"]))
+            .concat(interpolate(gettext("%(name)s is ready"), { name: "a.pdf" }, true))"""
+    )
+    assert told == ["1 file of $& all", "2 files of $& all", "a.pdf is ready"]
+    page.close()
