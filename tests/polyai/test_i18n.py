@@ -17,7 +17,7 @@ from polyai import i18n
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 NOT_YET = ("chat/", "accounts/")  # folders whose strings are on their way into catalogs
-NAMES = re.compile(r"PolyAI|API|UTC|Ctrl|Shift|https?://\S+")
+NAMES = re.compile(r"PolyAI|API|UTC|\bms\b|Ctrl|Shift|https?://\S+")
 READ_OUT = re.compile(r"""\s(?:title|placeholder|alt|aria-label|aria-description|data-confirm)=("[^"]*"|'[^']*')""")
 
 
