@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import BigIntegerField, Case, Count, F, Q, QuerySet, Sum, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.selectors import list_projects
 from accounts.types import Actor
@@ -34,7 +35,7 @@ def get_document(actor: Actor, document_id: UUID) -> Document:
     documents = Document.objects.select_related("project").filter(project__in=list_projects(actor))
     document = documents.filter(id=document_id).first()
     if document is None:
-        raise NotFound("This document does not exist, or is not yours to open.")
+        raise NotFound(_("This document does not exist, or is not yours to open."))
     return document
 
 
