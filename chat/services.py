@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -15,16 +16,21 @@ from caching import history
 from caching.entries import rows_of
 from caching.judgements import judge
 from caching.models import Judgement
+from caching.types import Source
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
 from core.errors import InvalidInput
 
 SAVE_EVERY = 3.0  # seconds: what a killed server loses of an answer at most
-ABANDONED_AFTER = timedelta(seconds=20)  # without a sign of life
+ABANDONED_AFTER = timedelta(seconds=8)  # without a sign of life
+UNENDED = (Message.Status.STREAMING, Message.Status.INTERRUPTED)
 
 
 def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None) -> None:
-    """Store a question with its answer: still empty and being written, or as it has already ended."""
+    """Store a question with its answer: still empty and being written, or as it has already ended.
+
+    A question that was asked before gets another answer beside those that it has.
+    """
     now = timezone.now()
     asked = Message(
         id=start.question_id,
@@ -37,7 +43,7 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
     answer = Message(
         id=start.answer_id,
         conversation_id=start.conversation_id,
-        parent=asked,
+        parent_id=start.question_id,
         role=Message.Role.ASSISTANT,
         created_at=now + timedelta(microseconds=1),  # the order of messages is the order of their times
         **(_fields(end) if end else {"status": Message.Status.STREAMING}),
@@ -51,24 +57,25 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
                     user_id=question.actor.user_id,
                     title=start.title,
                     origin=question.origin,
+                    tip_id=start.answer_id,
                 )
             else:
-                Conversation.objects.filter(id=start.conversation_id).update(updated_at=now)
-            Message.objects.bulk_create([asked, answer])
+                Conversation.objects.filter(id=start.conversation_id).update(updated_at=now, tip_id=start.answer_id)
+            Message.objects.bulk_create([answer] if start.is_asked else [asked, answer])
     except IntegrityError as error:
         raise InvalidInput("This conversation was begun or deleted somewhere else meanwhile. Ask again.") from error
 
 
-def save_partial(answer_id: UUID, text: str) -> None:
+def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:
     """Keep what has come so far, and show that somebody still writes."""
-    Message.objects.filter(id=answer_id, status=Message.Status.STREAMING).update(
-        content=text, updated_at=timezone.now()
+    Message.objects.filter(id=answer_id, status__in=UNENDED).update(
+        content=text, sources=rows_of(sources), status=Message.Status.STREAMING, updated_at=timezone.now()
     )
 
 
 def end_turn(end: TurnEnd) -> None:
-    """Store how a turn ended. A turn ends once: what is not streaming any more stays as it is."""
-    unended = Message.objects.filter(id=end.answer_id, status=Message.Status.STREAMING)
+    """Store how a turn ended. A turn ends once; one that was taken for dead, and is not, still does."""
+    unended = Message.objects.filter(id=end.answer_id, status__in=UNENDED)
     unended.update(**_fields(end), updated_at=timezone.now())
 
 

@@ -57,6 +57,7 @@ async def find(
     text: str,
     vector: Vector | None,
     faults: set[str],
+    *,
     filters: Filters = EVERYTHING,
 ) -> list[Passage]:
     """The same from asynchronous code. A reranker that fails is noted in `faults`."""

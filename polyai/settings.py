@@ -88,6 +88,7 @@ try:
         "OPENAI_API_BASE_URL", "", validate=HTTP_ADDRESS
     )
     CHAT_MODEL = env.str("POLYAI_CHAT_MODEL", "gpt-4o-mini")
+    CHAT_MODELS: list[str] = env.list("POLYAI_CHAT_MODELS", [])
     CHAT_TIMEOUT = env.float("POLYAI_CHAT_TIMEOUT", 60.0, validate=validate.Range(1, 3600))
     EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "", validate=HTTP_ADDRESS)
     EMBEDDING_API_KEY = env.str("POLYAI_EMBEDDING_API_KEY", "") or OPENAI_API_KEY
