@@ -17,7 +17,7 @@ from knowledge.api import DocumentsViewSet
 from knowledge.consumers import DocumentsConsumer
 from knowledge.search_api import SearchView
 from knowledge.web.api import SourcesViewSet
-from polyai import health
+from polyai import health, i18n
 
 router = SimpleRouter()
 router.register("projects", ProjectsViewSet)
@@ -48,6 +48,7 @@ urlpatterns = [
     path("", include("caching.urls")),
     path("admin/", admin.site.urls),
     path("api/", include(api)),
+    path("jsi18n/", i18n.script, name="script-catalog"),
     path("health/live", health.live),
     path("health/ready", health.ready),
 ]
