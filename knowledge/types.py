@@ -133,6 +133,10 @@ class Progress:
         return sum(self.counts.get(state, 0) for state in ("queued", "parsing", "embedding"))
 
     @property
+    def finished(self) -> int:
+        return self.documents - self.unfinished
+
+    @property
     def percent(self) -> int:
         """Of the bytes, 0 to 100; less than 100 while a document is unfinished."""
         if not self.unfinished:
