@@ -116,6 +116,12 @@ def _begun(message: Message) -> Begun | None:
     return Begun(text=text, sources=sources_of(message.sources))
 
 
+def is_unfinished(message: Message) -> bool:
+    """Whether there is a beginning of an answer that could be continued."""
+    was_cut = message.status in (Message.Status.STOPPED, Message.Status.FAILED, Message.Status.INTERRUPTED)
+    return bool(message.content) and (was_cut or message.finish_reason == "length")
+
+
 def is_being_written(message: Message) -> bool:
     """Whether somebody still works at an answer, as far as its signs of life tell."""
     return message.status == Message.Status.STREAMING and message.updated_at > timezone.now() - ABANDONED_AFTER
@@ -176,7 +182,7 @@ def _branch(conversation: Conversation, through: UUID | None) -> tuple[list[UUID
     for identity, parent in rows:
         children.setdefault(parent, []).append(identity)
     last = through or (tip if tip in parents else None) or (rows[-1][0] if rows else None)
-    while through is not None and last in children:
+    while last in children:
         last = children[last][-1]
     path: list[UUID] = []
     while last is not None:

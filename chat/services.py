@@ -12,11 +12,14 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.types import Actor
 from caching import history
 from caching.entries import rows_of
 from caching.judgements import judge
 from caching.models import Judgement
 from caching.types import Source
+from chat.grounding import check_citations
+from chat.mirror import find_written
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
 from core.errors import InvalidInput
@@ -94,11 +97,49 @@ def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each
     }
 
 
-def interrupt_abandoned() -> int:
-    """Mark answers whose server stopped in the middle; their text stays. How many there were."""
+def interrupt_abandoned(conversation_id: UUID | None = None) -> int:
+    """Mark answers whose server stopped in the middle, of one conversation or all, and keep all that had come of
+    them. How many there were."""
     silent = timezone.now() - ABANDONED_AFTER
     abandoned = Message.objects.filter(status=Message.Status.STREAMING, updated_at__lt=silent)
-    return abandoned.update(status=Message.Status.INTERRUPTED, updated_at=timezone.now())
+    if conversation_id is not None:
+        abandoned = abandoned.filter(conversation_id=conversation_id)
+    return sum(map(_interrupt, abandoned.select_related("conversation")))
+
+
+def _interrupt(message: Message) -> int:
+    place = (Actor(user_id=message.conversation.user_id), message.conversation_id)
+    written = find_written(place, message.id) or ""
+    text = check_citations(written, max((source["n"] for source in message.sources), default=0)).strip()
+    still = Message.objects.filter(id=message.id, status=Message.Status.STREAMING, updated_at=message.updated_at)
+    return still.update(
+        status=Message.Status.INTERRUPTED,
+        content=text if len(text) > len(message.content) else message.content,
+        updated_at=timezone.now(),
+    )
+
+
+def delete_message(message: Message) -> None:
+    """Delete a message with all that follows it; the branch before it is shown then."""
+    conversation_id, parent_id = message.conversation_id, message.parent_id
+    history.forget(conversation_id)
+    with transaction.atomic():
+        Message.objects.filter(id__in=_following(message)).delete()
+        sibling = Message.objects.filter(conversation_id=conversation_id, parent_id=parent_id).last()
+        tip = sibling.id if sibling else parent_id
+        conversation = Conversation.objects.select_for_update().filter(id=conversation_id)
+        conversation.filter(tip=None).update(tip_id=tip)
+
+
+def _following(message: Message) -> list[UUID]:
+    """A message and all that stand behind it: all at once, for Django would go down a long conversation one by one."""
+    children: dict[UUID | None, list[UUID]] = {}
+    for identity, parent in Message.objects.filter(conversation=message.conversation_id).values_list("id", "parent_id"):
+        children.setdefault(parent, []).append(identity)
+    found = [message.id]
+    for identity in found:
+        found += children.get(identity, [])  # the walk goes on into them
+    return found
 
 
 def delete_conversation(conversation: Conversation) -> None:

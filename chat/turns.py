@@ -72,6 +72,7 @@ class RunningTurn:
             answer_id=s.answer_id,
             title=s.title,
             question=self.question.text,
+            follows=s.tip,
         )
 
     @property

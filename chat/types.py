@@ -90,6 +90,7 @@ class AnswerStarted:
     answer_id: UUID
     title: str
     question: str
+    follows: UUID | None = None  # the answer that the question stands behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,4 +14,6 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/delete/", views.delete, name="delete-conversation"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/wrong/", views.report_wrong, name="report-wrong"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/", views.message, name="message"),
+    path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/markdown/", views.markdown, name="message-markdown"),
+    path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/delete/", views.delete_message, name="delete-message"),
 ]

@@ -1,15 +1,17 @@
-"""Our errors as pages."""
+"""Our errors as pages, and what browsers are told that a page may do."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from csp.middleware import CSPMiddleware, PolicyParts
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from core.errors import NotAllowed, NotFound, PolyAIError, StoreUnavailable
+from polyai import policies
 
 TITLES: dict[type[PolyAIError], str] = {
     NotFound: "Not found",
@@ -44,3 +46,23 @@ class ErrorPages:
             return None
         context = {"title": TITLES.get(type(error), "That did not work"), "message": error.message}
         return render(request, "error.html", context, status=error.status)
+
+
+class Policies(CSPMiddleware):
+    """Content-Security-Policy and its kin on every response; a view's own header stays as it is."""
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        """The pages that others made need more than ours."""
+        parts = super().get_policy_parts(request, response, report_only)
+        if request.path_info.startswith("/admin/"):
+            parts.config = policies.ADMIN
+        elif request.path_info.startswith("/api/docs/"):
+            parts.config = policies.API_PAGE
+        return parts
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        for name, value in policies.HEADERS.items():
+            response.headers.setdefault(name, value)
+        return super().process_response(request, response)

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from environs import Env, EnvError, ValidationError, validate
 
-from polyai import theme
+from polyai import policies, theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -194,6 +194,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
     "channels",
     "core",
     "accounts",
@@ -207,6 +208,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
+    "polyai.middleware.Policies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -256,7 +258,8 @@ if _public.scheme == "https":
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_HTTPONLY = True
-X_FRAME_OPTIONS = "SAMEORIGIN"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": policies.PAGES}
 
 # --- PostgreSQL ---------------------------------------------------------------------------------
 DATABASE_POOL_SIZE = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from accounts.api import ProjectsViewSet
@@ -27,7 +27,7 @@ router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/cache/entries", CacheEntriesV
 
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("ask/", AskView.as_view(), name="api-ask"),
     path("projects/<slug:slug>/search/", SearchView.as_view(), name="api-search"),
     path("projects/<slug:slug>/chunking/", chunking.ChunkingView.as_view(), name="api-chunking"),

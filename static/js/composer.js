@@ -25,10 +25,11 @@ export function setBusy(busy) {
   stopButton.hidden = !busy;
 }
 
-// Nothing was stored of this question: it goes back, unless something else was typed meanwhile.
-export function giveBack(question) {
+// Nothing was stored of this question: it goes back, unless something else was typed meanwhile. `retryAfter`: seconds.
+export function giveBack(question, retryAfter) {
   place = placeOf();
   write(text.value || question);
+  if (retryAfter) limited(retryAfter);
 }
 
 export function write(words) {
@@ -91,9 +92,10 @@ export function deliver(question, options) {
 }
 
 // The server cannot be reached: the question waits, over a reload too, and is sent once when it is back.
-export function queue(question, options) {
+export function queue(question, { model, filters } = {}) {
   place = placeOf();
-  keep("queued", { question, options });
+  keep("queued", { question, options: { model, filters } });
+  if (text.value === question) write("");
   setTimeout(resume);
 }
 
@@ -110,7 +112,7 @@ async function resume() {
   };
   // That it loads says that the server is there.
   const found = await import(`./waiting.js?${Date.now()}`).catch(() => null);
-  if (found) found.sendOnce(`queued:${place}`);
+  if (found && !isBusy) found.sendOnce(`queued:${place}`);
   else setTimeout(resume, PAUSE);
 }
 
