@@ -26,7 +26,7 @@ from chat.selectors import get_conversation, get_message, is_unfinished, list_co
 from chat.types import AnswerFailed, Question
 from core.database import release
 from core.errors import InvalidInput, NotFound
-from knowledge.selectors import list_documents
+from knowledge.selectors import get_progress, has_attached
 from knowledge.types import Filters
 from providers.registry import get_chat_model, list_chat_models
 
@@ -49,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     projects = list(list_projects(actor))
     if not projects:
-        return redirect("projects")
+        return render(request, "chat/first_run.html", {"room": "chat"})
     wanted = request.GET.get("project", "")
     last = list_conversations(actor).select_related("project").first()
     project = next((p for p in projects if p.slug == wanted), last.project if last else projects[0])
@@ -57,7 +57,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "project": project,
         "conversation_id": uuid.uuid4(),
         "suggestions": SUGGESTIONS.get(project.slug, []),
-        "has_documents": list_documents(actor, project.id).exists(),
+        "progress": get_progress(actor, project.id),
         "role": get_role(actor, project),
         "roles": Role,
     }
@@ -79,6 +79,7 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
         "conversation_id": found.id,
         "project": found.project,
         "shown": shown,
+        "has_files": has_attached(found.id),
         "role": get_role(actor, found.project),
     }
     return render(request, "chat/chat.html", {**_frame(actor), **context})

@@ -82,7 +82,13 @@ class TagFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         tag = Func(F("tags"), function="unnest", output_field=CharField())
-        tags = Document.objects.order_by().annotate(tag=tag).values_list("tag", flat=True).distinct()
+        tags = (
+            Document.objects.filter(attached_to=None)
+            .order_by()
+            .annotate(tag=tag)
+            .values_list("tag", flat=True)
+            .distinct()
+        )
         return [(name, name) for name in sorted(tags)[:FACETS]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> QuerySet[Document]:
@@ -113,6 +119,11 @@ class DocumentAdmin(ModelAdmin):
     actions = ("retry_selected", "cancel_selected")
     actions_detail = ("open_document", "open_playground")
     list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        """The projects' own: what somebody attached to a conversation is nobody else's to see."""
+        documents: QuerySet[Document] = super().get_queryset(request)
+        return documents.filter(attached_to=None)
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -217,6 +228,10 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
     search_fields = ("id", "text", "document__name")
     list_filter = ("document__project", "document__kind")
     list_select_related = ("document",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
+        chunks: QuerySet[Chunk] = super().get_queryset(request)
+        return chunks.filter(document__attached_to=None)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False

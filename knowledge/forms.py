@@ -60,4 +60,4 @@ class PreviewForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["document"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Document.objects.filter(project=project, live_version__gt=0).order_by("name")
+        field.queryset = Document.objects.filter(project=project, attached_to=None, live_version__gt=0).order_by("name")

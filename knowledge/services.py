@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -47,9 +47,16 @@ def move_corpus_version(project_id: UUID) -> None:
 
 
 def upload(
-    *, project: Project, name: str, file: File[bytes], user: User | None = None, is_bulk: bool = False
+    *,
+    project: Project,
+    name: str,
+    file: File[bytes],
+    user: User | None = None,
+    is_bulk: bool = False,
+    attached_to: UUID | None = None,
 ) -> Uploaded:
-    """Accept a file and queue it, `is_bulk` behind all that people wait for.
+    """Accept a file and queue it, `is_bulk` behind all that people wait for. With `attached_to` it is not the
+    project's but the user's own, in that conversation.
 
     The same name again is the same document: with the same bytes nothing happens unless it had failed or was
     cancelled, with others they become its next version. The same bytes under another name are said, and no obstacle.
@@ -59,10 +66,13 @@ def upload(
     check_kind(name)
     size = _checked_size(file)
     digest = _sha256(file)
+    # What others attached is no obstacle to a name: it does not exist for anybody else.
+    place = {"attached_to": attached_to, "uploaded_by": user} if attached_to else {"attached_to": None}
     with transaction.atomic():
         document, made = Document.objects.select_for_update().get_or_create(
             project=project,
             name=name,
+            **place,
             defaults={
                 "kind": PurePath(name).suffix.lower().lstrip("."),
                 "size": size,
@@ -150,6 +160,11 @@ def delete_many(documents: Iterable[Document]) -> int:
         _announce_on_commit(found)
         count += len(found)
     return count
+
+
+def delete_attached(conversation_id: UUID) -> int:
+    """Remove all that is attached to a conversation, as when it is deleted for good; how many documents."""
+    return delete_many(Document.objects.filter(attached_to=conversation_id))
 
 
 def set_tags(documents: Iterable[Document], *, add: Collection[str] = (), remove: Collection[str] = ()) -> int:
@@ -247,7 +262,11 @@ def _check_quota(document: Document, size: int) -> None:
 
 
 def _names_of_same(document: Document, digest: str) -> tuple[str, ...]:
-    same = Document.objects.filter(project_id=document.project_id, content_hash=digest).exclude(id=document.id)
+    """The project's documents, and those attached beside this one by the same: of others' files nothing is told."""
+    seen = Q(attached_to=None)
+    if document.attached_to:
+        seen |= Q(attached_to=document.attached_to, uploaded_by=document.uploaded_by)
+    same = Document.objects.filter(seen, project_id=document.project_id, content_hash=digest).exclude(id=document.id)
     return tuple(same.order_by("name").values_list("name", flat=True)[:SHOWN_NAMES])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TypedDict
 from uuid import UUID
 
@@ -19,14 +19,17 @@ from accounts.authentication import actor_of
 from accounts.models import Project, Role, User
 from accounts.selectors import get_project, get_role
 from core.errors import InvalidInput, NotFound, PolyAIError
+from core.text import nfc, storable
 from knowledge import archives, services
 from knowledge.bulk import Change, carry_out, change_of
 from knowledge.listing import SORTS, Listing, get_page, list_kinds, list_matching, list_tags, listing_of
 from knowledge.models import Document
 from knowledge.parsers import PARSERS
+from knowledge.picking import list_picks
 from knowledge.selectors import get_document, get_progress, list_documents
 
 NAMED = 10  # documents that a confirmation names
+PICKED_BY = 100  # characters of a name
 
 
 @require_GET
@@ -76,6 +79,21 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     if not results:
         messages.error(request, _("Choose at least one file."))
     return redirect("documents", slug=slug)
+
+
+@require_GET
+@login_required
+def pick(request: HttpRequest, slug: str) -> JsonResponse:
+    """What a question can be restricted to: `?q=` is typed behind a `#`, `?conversation=` adds what is attached."""
+    actor = actor_of(request)
+    project = get_project(actor, slug)
+    try:
+        conversation = UUID(request.GET.get("conversation", ""))
+    except ValueError:
+        conversation = None  # a program that only wants the project's
+    text = nfc(storable(request.GET.get("q", "")))[:PICKED_BY]
+    picks = list_picks(actor, project.id, text, conversation)
+    return JsonResponse({"picks": [asdict(found) for found in picks]})
 
 
 class UploadResult(TypedDict):

@@ -359,6 +359,11 @@ CELERY_BEAT_SCHEDULE = {
     "remove-orphans": {"task": "knowledge.tasks.remove_orphans", "schedule": 3600, "options": {"expires": 3600}},
     "fill-words": {"task": "knowledge.tasks.fill_words", "schedule": 10, "options": {"expires": 10}},
     "recount-words": {"task": "knowledge.tasks.recount_words", "schedule": 30, "options": {"expires": 30}},
+    "forget-unsent-files": {
+        "task": "chat.tasks.forget_unsent_files",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
     # Expires: while the workers are busy with documents, one of them in the queue is enough.
     "flush-ledger": {"task": "caching.tasks.flush_ledger", "schedule": 5, "options": {"expires": 5}},

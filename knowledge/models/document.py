@@ -24,7 +24,11 @@ def original_path(document: Document, filename: str) -> str:
 
 class Document(models.Model):
     """A file in a project. `version` counts its contents, `live_version` is the one that searches find:
-    while a new content is being read, the old one goes on answering."""
+    while a new content is being read, the old one goes on answering.
+
+    One that is attached to a conversation is no document of the project for anybody: only the one who attached it
+    finds and opens it, and only in that conversation.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", gettext_lazy("Queued")
@@ -86,13 +90,23 @@ class Document(models.Model):
     heartbeat_at = models.DateTimeField(null=True, editable=False)
     retry_at = models.DateTimeField(null=True, editable=False)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    attached_to = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="The conversation it is for, of the one who uploaded it alone."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["-created_at", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["project", "name"], name="document_name_once_per_project"),
+            models.UniqueConstraint(
+                fields=["project", "name"], condition=Q(attached_to=None), name="document_name_once_per_project"
+            ),
+            models.UniqueConstraint(  # it is the index by attached_to, too
+                fields=["attached_to", "uploaded_by", "name"],
+                condition=Q(attached_to__isnull=False),
+                name="document_name_once_per_conversation",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=["queued", "parsing", "embedding", "ready", "failed", "cancelled"]),
                 name="document_state_known",

@@ -19,6 +19,9 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) {
     event.preventDefault();
     event.stopImmediatePropagation();
+  } else if (event.target.matches("[data-log-out]")) {
+    // What was typed and not sent leaves this machine with its writer.
+    for (const key of Object.keys(localStorage)) if (/^(draft|queued):/.test(key)) localStorage.removeItem(key);
   }
 }, true);
 
