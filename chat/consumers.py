@@ -24,6 +24,7 @@ from django.template.loader import render_to_string
 from accounts.types import Actor
 from chat import runs
 from chat.grounding import highest_number
+from chat.presenting import sources_html
 from chat.rendering import Rendered, StreamRenderer
 from chat.runs import AnswerStopped
 from chat.types import (
@@ -130,8 +131,8 @@ class _Follower:
         await self._consumer._send(body)
 
     def _sources_html(self, event: SourcesFound) -> str:
-        message = {"id": self._renderer.answer_id, "sources": [asdict(source) for source in event.sources]}
-        return render_to_string("chat/_sources.html", {"message": message, "slug": self._project})
+        rows = [asdict(source) for source in event.sources]
+        return sources_html(self._renderer.answer_id, rows, None, self._project)
 
 
 def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
