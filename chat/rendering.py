@@ -44,7 +44,7 @@ _ATTRIBUTES = {
 }
 _NOTE = re.compile(r"^ {0,3}\[\^([^\]\s]{1,80})\]:[ \t]*", re.MULTILINE)
 SOON = 2000  # characters of a block that is rendered anew with each piece; a longer one more seldom …
-SELDOM = 16_000  # … and beyond this whenever it has grown by a quarter
+SELDOM = 16_000  # … and beyond this whenever it has doubled
 
 
 def render(text: str, sources: int = 0, answer_id: str = "") -> str:
@@ -99,7 +99,7 @@ class StreamRenderer:
         self._new.append(text)
         self._waiting += len(text)
         size = len(self._tail)
-        if size > SOON and self._waiting < size // (32 if size < SELDOM else 4):
+        if size > SOON and self._waiting < size // (32 if size < SELDOM else 1):
             return Rendered(start=self._count, blocks=())
         self._take()
         start = len(self._blocks)

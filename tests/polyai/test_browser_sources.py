@@ -149,7 +149,7 @@ def test_formulas_are_drawn_and_prices_are_text(thread: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_wrong_with_a_thread_and_its_panel(thread: Page, scheme: str) -> None:
-    thread.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    thread.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
     thread.locator("a.cite").first.click()
     expect(thread.locator("[data-panel]")).to_be_visible()
     # Of the whole page: what stands around the thread is looked at elsewhere.
