@@ -24,7 +24,7 @@ With $x > 0$ it costs $5 or $10[^1].
 
 ```python
 def valve(number: int) -> int:
-    return number + 2
+    return number + len("ab")  # in weeks + 2
 ```
 
 | Valve | Weeks | Why it is checked just then and at no other time of the year |
