@@ -17,6 +17,7 @@ from caching.judgements import judge
 from caching.models import Judgement
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
+from chat.words import index_messages, store_words
 from core.errors import InvalidInput
 
 SAVE_EVERY = 3.0  # seconds: what a killed server loses of an answer at most
@@ -55,6 +56,7 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
             else:
                 Conversation.objects.filter(id=start.conversation_id).update(updated_at=now)
             Message.objects.bulk_create([asked, answer])
+            store_words(question.actor.user_id, [asked, answer] if end else [asked])
     except IntegrityError as error:
         raise InvalidInput("This conversation was begun or deleted somewhere else meanwhile. Ask again.") from error
 
@@ -69,7 +71,8 @@ def save_partial(answer_id: UUID, text: str) -> None:
 def end_turn(end: TurnEnd) -> None:
     """Store how a turn ended. A turn ends once: what is not streaming any more stays as it is."""
     unended = Message.objects.filter(id=end.answer_id, status=Message.Status.STREAMING)
-    unended.update(**_fields(end), updated_at=timezone.now())
+    if unended.update(**_fields(end), updated_at=timezone.now()):
+        index_messages([end.answer_id])
 
 
 def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each of its own type
@@ -91,7 +94,10 @@ def interrupt_abandoned() -> int:
     """Mark answers whose server stopped in the middle; their text stays. How many there were."""
     silent = timezone.now() - ABANDONED_AFTER
     abandoned = Message.objects.filter(status=Message.Status.STREAMING, updated_at__lt=silent)
-    return abandoned.update(status=Message.Status.INTERRUPTED, updated_at=timezone.now())
+    ids = list(abandoned.values_list("id", flat=True))
+    count = abandoned.filter(id__in=ids).update(status=Message.Status.INTERRUPTED, updated_at=timezone.now())
+    index_messages(ids)
+    return count
 
 
 def delete_conversation(conversation: Conversation) -> None:
