@@ -21,9 +21,11 @@ TITLE_LENGTH = 80
 GONE = "This passage is no longer in the project."
 
 
-def list_conversations(actor: Actor) -> QuerySet[Conversation]:
-    """Newest first."""
-    return Conversation.objects.filter(Q(user=actor.user_id), project__in=list_projects(actor))
+def list_conversations(actor: Actor, *, deleted: bool = False) -> QuerySet[Conversation]:
+    """Newest first. `deleted`: those whose deletion can still be undone, and no others."""
+    return Conversation.objects.filter(
+        Q(user=actor.user_id), project__in=list_projects(actor), deleted_at__isnull=not deleted
+    )
 
 
 def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:
@@ -42,7 +44,7 @@ def open_turn(question: Question) -> TurnStart:
     conversation = Conversation.objects.filter(id=question.conversation_id).first() if question.is_kept else None
     tip = None
     if conversation is not None:
-        if conversation.user_id != actor.user_id or conversation.project_id != project.id:
+        if conversation.user_id != actor.user_id or conversation.project_id != project.id or conversation.deleted_at:
             raise NotFound("This conversation does not exist, or is not yours.")
         tip = conversation.messages.order_by("-created_at", "-id").values_list("id", flat=True).first()
     return TurnStart(
