@@ -1,13 +1,23 @@
 from django.urls import path
 
-from chat import cache_views, views
+from chat import cache_views, conversation_views, sharing_views, views
 
 urlpatterns = [
     path("projects/<slug:slug>/cache/entries/write/", cache_views.write, name="cache-write"),
     path("", views.home, name="home"),
     path("ask/", views.ask, name="ask"),
     path("chat/<uuid:conversation_id>/", views.conversation, name="conversation"),
-    path("chat/<uuid:conversation_id>/delete/", views.delete, name="delete-conversation"),
+    path("conversations/", conversation_views.conversations, name="conversations"),
+    path("palette/", conversation_views.palette, name="palette"),
+    path("chat/<uuid:conversation_id>/options/", conversation_views.options, name="conversation-options"),
+    path("chat/<uuid:conversation_id>/edit/", conversation_views.edit, name="edit-conversation"),
+    path("chat/<uuid:conversation_id>/delete/", conversation_views.delete, name="delete-conversation"),
+    path("chat/<uuid:conversation_id>/restore/", conversation_views.restore, name="restore-conversation"),
+    path("chat/<uuid:conversation_id>/title/", conversation_views.title, name="conversation-title"),
+    path("chat/<uuid:conversation_id>/export.md", conversation_views.export, {"kind": "md"}, name="export-markdown"),
+    path("chat/<uuid:conversation_id>/export.json", conversation_views.export, {"kind": "json"}, name="export-json"),
+    path("chat/<uuid:conversation_id>/share/", sharing_views.share, name="share-conversation"),
+    path("shared/<str:token>/", sharing_views.shared, name="shared"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/wrong/", views.report_wrong, name="report-wrong"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/", views.message, name="message"),
 ]

@@ -17,8 +17,9 @@ from accounts.authentication import actor_of
 from accounts.models import Role
 from accounts.selectors import get_role, list_projects
 from accounts.types import Actor
-from chat import runs, services
-from chat.models import Conversation, Message
+from chat import services
+from chat.conversation_views import listing
+from chat.models import Message
 from chat.pipeline import answer
 from chat.rendering import render as render_markdown
 from chat.selectors import get_conversation, list_conversations, list_messages
@@ -28,7 +29,6 @@ from core.errors import InvalidInput, NotFound
 from knowledge.selectors import list_documents
 from providers.registry import get_chat_model
 
-LISTED = 100  # conversations in the side bar
 SUGGESTIONS = {
     "polyai-handbook": [
         "How does PolyAI decide that a cached answer may be served?",
@@ -75,7 +75,7 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
         "shown": shown,
         "role": get_role(actor, found.project),
     }
-    return render(request, "chat/chat.html", {**_frame(actor), **context})
+    return render(request, "chat/chat.html", {**_frame(actor, found.id), **context})
 
 
 @require_GET
@@ -128,16 +128,6 @@ def report_wrong(request: HttpRequest, conversation_id: UUID, message_id: UUID) 
     return redirect("conversation", conversation_id=conversation_id)
 
 
-@require_POST
-@login_required
-def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    actor = actor_of(request)
-    found = get_conversation(actor, conversation_id)
-    runs.stop(actor, conversation_id)
-    services.delete_conversation(found)
-    return redirect("home")
-
-
 async def _to_the_end(question: Question) -> AnswerFailed | None:
     last = None
     async with aclosing(answer(question)) as events:
@@ -146,11 +136,11 @@ async def _to_the_end(question: Question) -> AnswerFailed | None:
     return last if isinstance(last, AnswerFailed) else None
 
 
-def _frame(actor: Actor) -> dict[str, object]:
+def _frame(actor: Actor, current: UUID | None = None) -> dict[str, object]:
     """What every chat page has around its conversation."""
     return {
         "projects": list_projects(actor),
-        "conversations": list_conversations(actor).filter(origin=Conversation.Origin.WEB)[:LISTED],
+        "listing": listing(actor, current=current),
         "is_extractive": get_chat_model().is_extractive,
         "room": "chat",
     }

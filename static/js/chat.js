@@ -2,6 +2,7 @@
 import { fromHtml, post, socketAddress } from "./page.js";
 import { giveBack, onSend, setBusy } from "./composer.js";
 import { openPanel, closePanel } from "./sources.js";
+import { addConversation } from "./conversations.js";
 
 const $ = (name) => document.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = $("status");
@@ -153,17 +154,9 @@ async function stop() {
 function beginConversation(title) {
   form.dataset.new = "no";
   history.replaceState(null, "", `/chat/${conversation}/`);
-  document.title = `${title} · PolyAI`;
-  $("title").textContent = title;
   $("picker").hidden = true;
-  $("project-name").hidden = false;
-  const list = $("conversations");
-  list.querySelector(".none")?.remove();
-  list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  const item = fromHtml('<li><a aria-current="page"></a></li>');
-  item.firstElementChild.href = `/chat/${conversation}/`;
-  item.firstElementChild.textContent = title;
-  list.prepend(item);
+  $("project-name").hidden = $("topbar-menu").hidden = false;
+  addConversation(conversation, title);
 }
 
 // An answer that goes on without us: look until it is there.
