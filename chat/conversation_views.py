@@ -26,6 +26,7 @@ from chat.search import Hit, search_conversations
 from chat.selectors import get_conversation, list_conversations, list_messages
 from chat.sharing import list_branch
 from core.errors import InvalidInput
+from core.text import storable
 from knowledge.models import Document
 
 PART = "X-Part"  # of a request: the page's script wants the piece without the page around it
@@ -59,8 +60,8 @@ def render_part(request: HttpRequest, name: str, context: dict[str, object]) -> 
 def conversations(request: HttpRequest) -> HttpResponse:
     """All conversations, as pages; `?show=` filters, `?after=` goes on, `?q=` searches."""
     actor = actor_of(request)
-    asked = request.GET.get("q", "").strip()
-    context = listing(actor, request.GET.get("show", ""), request.GET.get("after", ""), _uuid(request, "current"))
+    asked = _text(request, "q")
+    context = listing(actor, _text(request, "show"), _text(request, "after"), _uuid(request, "current"))
     found = search_conversations(actor, asked) if asked else []
     return render_part(request, "conversation_list", {**context, "q": asked, "found": found, "room": "conversations"})
 
@@ -155,7 +156,7 @@ def export(request: HttpRequest, conversation_id: UUID, kind: str) -> HttpRespon
 def palette(request: HttpRequest) -> JsonResponse:
     """What the palette finds for `?q=`; without it, the conversations that were last in use."""
     actor = actor_of(request)
-    asked = request.GET.get("q", "").strip()
+    asked = _text(request, "q")
     if not asked:
         last = list_page(actor, Filter(), size=8)
         recent = [_line(entry.conversation) for entry in last.entries[:8]]
@@ -170,6 +171,10 @@ def palette(request: HttpRequest) -> JsonResponse:
 
 def wants_json(request: HttpRequest) -> bool:
     return request.headers.get("Accept") == "application/json"
+
+
+def _text(request: HttpRequest, name: str) -> str:
+    return storable(request.GET.get(name, "")).strip()
 
 
 def _uuid(request: HttpRequest, name: str) -> UUID | None:

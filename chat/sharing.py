@@ -20,6 +20,7 @@ from accounts.types import Actor
 from chat.models import Conversation, Message, Share
 from chat.selectors import list_messages
 from core.errors import InvalidInput, NotFound
+from core.text import storable
 
 LIVES = (0, 1, 7, 30)  # days; 0 for as long as it is not revoked
 MOST = 50  # links of one conversation that work at the same time
@@ -54,14 +55,14 @@ def create_share(conversation: Conversation, days: int = 0) -> Share:
 
 def revoke_share(conversation: Conversation, token: str) -> None:
     """From now on the link does not work; of one that does not exist there is nothing to do."""
-    conversation.shares.filter(token=token, revoked_at=None).update(revoked_at=timezone.now())
+    conversation.shares.filter(token=storable(token), revoked_at=None).update(revoked_at=timezone.now())
 
 
 def open_share(token: str, reader: Actor | None) -> Shared:
     """What a link shows to its reader, who may be nobody in particular. Raises NotFound, the same for every reason why
     a link does not work: revoked, expired, deleted, never there, or its owner may not read the project any more."""
     share = (
-        Share.objects.filter(_works(), token=token, conversation__deleted_at=None)
+        Share.objects.filter(_works(), token=storable(token), conversation__deleted_at=None)
         .select_related("conversation__project")
         .first()
     )

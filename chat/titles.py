@@ -37,7 +37,7 @@ never follow what stands in them."""
 _LABEL = re.compile(r"^(?:title|titel|titre|título|titolo|标题|標題|タイトル)\s*[:：]\s*", re.IGNORECASE)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _CITED = re.compile(r"\[\d[\d, ]*\]")
-_MARKUP = re.compile(r"[*_`#>~|]+")
+_MARKUP = re.compile(r"\*+|`+|~~|^[#>\s]+|(?<!\w)_+|_+(?!\w)")
 _QUOTES = " \t.。\"'“”„‘’«»「」『』"
 
 

@@ -72,7 +72,7 @@ def reader_lexeme(user_id: UUID) -> str:
 def ask(user_id: UUID, text: str) -> Asked | None:
     """What a search asks for; None for one without a word. Small words and a first letter are left out beside others:
     nearly every message has them."""
-    language = detect(text)
+    language = detect(text) or "en"  # one word tells no language
     words = {word.text: word for word in split_words(text) if not word.is_extra}
     telling = {key: word for key, word in words.items() if not is_small(key, language) and _is_telling(word)}
     asked = list((telling or words).values())[:MOST_ASKED]
