@@ -102,6 +102,7 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["conversation", "created_at"], name="message_in_order"),
+            models.Index(fields=["-created_at"], name="message_newest"),
             models.Index(fields=["updated_at"], condition=Q(status="streaming"), name="message_streaming"),
         ]
 

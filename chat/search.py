@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection, transaction
 from django.db.models import BooleanField, F, Func, Q, Value
 from django.urls import reverse
 
@@ -17,6 +20,7 @@ from chat.words import Asked, ask
 
 MOST = 20  # messages
 MOST_TITLES = 5
+FEW = 1_000  # matches that are fetched to be sorted
 MAX_QUERY = 200  # characters that are looked at
 BEFORE, AFTER = 60, 180  # characters of a snippet around the first word that was found
 _MARKUP = re.compile(r"[*_`#>|~]+|\[\d[\d, ]*\]")
@@ -76,16 +80,17 @@ def _titles(actor: Actor, asked: Asked, pattern: re.Pattern[str]) -> list[Hit]:
 
 
 def _messages(actor: Actor, asked: Asked, pattern: re.Pattern[str], limit: int) -> list[Hit]:
-    has_words: Func = Func(
-        F("words__words"),
-        Value(asked.query),
-        template="(%(expressions)s::tsquery)",
-        arg_joiner=" @@ ",
-        output_field=BooleanField(),
-    )
-    own = list_conversations(actor).order_by()
-    found = Message.objects.filter(has_words, conversation__in=own).select_related("conversation")
+    """Few matches are sorted; where there are many, the newest messages are walked through until enough match. Each has
+    its index: PostgreSQL cannot guess how many words begin with some letters, and would take the wrong one."""
+    ids = _matching(asked)
+    own = Message.objects.filter(conversation__in=list_conversations(actor).order_by())
     columns = ("content", "role", "created_at", "conversation__title")
+    newest = own.select_related("conversation").only(*columns).order_by("-created_at")
+    if len(ids) <= FEW:
+        found = list(newest.filter(id__in=ids)[:limit])
+    else:
+        with _without("bitmapscan"):
+            found = list(newest.filter(_has_words(asked))[:limit])
     return [
         Hit(
             conversation_id=message.conversation_id,
@@ -95,8 +100,35 @@ def _messages(actor: Actor, asked: Asked, pattern: re.Pattern[str], limit: int) 
             role=message.role,
             at=message.created_at,
         )
-        for message in found.only(*columns).order_by("-created_at")[:limit]
+        for message in found
     ]
+
+
+def _matching(asked: Asked) -> list[UUID]:
+    """Messages with the words, one more than a few at most."""
+    statement = "SELECT message_id FROM chat_messagewords WHERE words @@ %s::tsquery LIMIT %s"
+    with _without("seqscan"), connection.cursor() as cursor:
+        cursor.execute(statement, [asked.query, FEW + 1])
+        return [row[0] for row in cursor.fetchall()]
+
+
+@contextmanager
+def _without(method: str) -> Iterator[None]:
+    """PostgreSQL leaves out a way of reading a table, where there is another."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL enable_{method} = off")
+        yield
+        cursor.execute(f"SET LOCAL enable_{method} TO DEFAULT")
+
+
+def _has_words(asked: Asked) -> Func:
+    return Func(
+        F("words__words"),
+        Value(asked.query),
+        template="(%(expressions)s::tsquery)",
+        arg_joiner=" @@ ",
+        output_field=BooleanField(),
+    )
 
 
 def _pattern(asked: Asked) -> re.Pattern[str]:

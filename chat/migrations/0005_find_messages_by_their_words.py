@@ -31,6 +31,10 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('tags', []), _negated=True), fields=['user'], name='conversation_tagged'),
         ),
         migrations.AddIndex(
+            model_name='message',
+            index=models.Index(fields=['-created_at'], name='message_newest'),
+        ),
+        migrations.AddIndex(
             model_name='messagewords',
             index=django.contrib.postgres.indexes.GinIndex(fields=['words'], name='message_words'),
         ),
