@@ -22,6 +22,7 @@ VETOES = (
 )
 FAULTS = ("redis", "embedder", "semantic", "value", "opinion", "reranker", "audit", "ledger", "other")
 PURPOSES = ("embedding", "opinion", "audit")  # what the caches themselves spend on
+TITLE = "title"  # what naming conversations costs: no cache is to blame for it
 
 # Latency is counted in buckets whose bounds grow by a fourth root of two: a percentile read from them is at most
 # 19 % off, and takes the same 81 figures for a hundred questions and a hundred million.
@@ -39,11 +40,11 @@ NAMES = frozenset(
         "tokens-avoided:completion",
         "tokens-spent:prompt",  # on answers that were written
         "tokens-spent:completion",
-        *(f"tokens-spent:{purpose}" for purpose in PURPOSES),
+        *(f"tokens-spent:{purpose}" for purpose in (*PURPOSES, TITLE)),
         "tokens-unpriced",  # avoided or spent with a model whose price nobody told us
         "money-avoided",  # billionths of a dollar, as all money here
         "money-spent:answers",
-        *(f"money-spent:{purpose}" for purpose in PURPOSES),
+        *(f"money-spent:{purpose}" for purpose in (*PURPOSES, TITLE)),
         *(f"latency:{status}:{bucket}" for status in STATUSES for bucket in range(BUCKETS)),
     ]
 )
@@ -90,7 +91,7 @@ def _add_money(
 
 
 def spent(purpose: str, model: str, prompt_tokens: int, completion_tokens: int = 0) -> dict[str, int]:
-    """Figures of what an opinion or an audit cost, as `ledger.record` and `ledger.count` take them."""
+    """Figures of what an opinion, an audit or a title cost, as `ledger.record` and `ledger.count` take them."""
     figures: Counter[str] = Counter()
     _add_spent(figures, purpose, find_price(model), prompt_tokens, completion_tokens)
     return dict(+figures)

@@ -73,7 +73,11 @@ class Framer:
                 return {"html": _rendered(self._renderer.feed(event.text))}
             case AnswerCompleted():
                 html = self._renderer.finish(event.text)
-                return {"html": html, "sources_html": self._sources_html(event, event.text), "facts_html": _facts_html(event)}
+                return {
+                    "html": html,
+                    "sources_html": self._sources_html(event, event.text),
+                    "facts_html": _facts_html(event),
+                }
             case AnswerRestarted():
                 self._renderer = StreamRenderer(self._renderer.sources, self._renderer.answer_id)
             case AnswerFailed() | AnswerStopped():

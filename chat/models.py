@@ -8,6 +8,7 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -49,6 +50,7 @@ class Conversation(models.Model):
             models.Index(fields=["user", "-updated_at"], name="conversation_newest_of_user"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="conversation_deleted"),
             GinIndex(fields=["tags"], name="conversation_by_tag"),
+            models.Index(fields=["user"], condition=~Q(tags=[]), name="conversation_tagged"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(origin__in=["web", "api", "terminal"]), name="conversation_origin_known")
@@ -100,11 +102,27 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["conversation", "created_at"], name="message_in_order"),
+            models.Index(fields=["-created_at"], name="message_newest"),
             models.Index(fields=["updated_at"], condition=Q(status="streaming"), name="message_streaming"),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.content[:60]}"
+
+
+class MessageWords(models.Model):
+    """What a message is found by: its words, and a lexeme that names its reader. A row of its own, so that showing a
+    message does not read them."""
+
+    message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="words")
+    words = SearchVectorField()
+
+    class Meta:
+        verbose_name_plural = "message words"
+        indexes = [GinIndex(fields=["words"], name="message_words")]
+
+    def __str__(self) -> str:
+        return f"Words of {self.message_id}"
 
 
 class Feedback(models.Model):

@@ -30,9 +30,11 @@ PAGE = 60  # messages that are shown of a conversation at once
 GONE = gettext_lazy("This passage is no longer in the project.")
 
 
-def list_conversations(actor: Actor) -> QuerySet[Conversation]:
-    """Newest first."""
-    return Conversation.objects.filter(Q(user=actor.user_id), project__in=list_projects(actor))
+def list_conversations(actor: Actor, *, deleted: bool = False) -> QuerySet[Conversation]:
+    """Newest first. `deleted`: those whose deletion can still be undone, and no others."""
+    return Conversation.objects.filter(
+        Q(user=actor.user_id), project__in=list_projects(actor), deleted_at__isnull=not deleted
+    )
 
 
 def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:

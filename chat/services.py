@@ -22,6 +22,7 @@ from chat.grounding import check_citations
 from chat.mirror import find_written
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
+from chat.words import index_messages, store_words
 from core.errors import InvalidInput
 from knowledge.services import delete_attached
 
@@ -65,7 +66,9 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
                 )
             else:
                 Conversation.objects.filter(id=start.conversation_id).update(updated_at=now, tip_id=start.answer_id)
-            Message.objects.bulk_create([answer] if start.is_asked else [asked, answer])
+            stored = [answer] if start.is_asked else [asked, answer]
+            Message.objects.bulk_create(stored)
+            store_words(question.actor.user_id, stored if end else [one for one in stored if one is asked])
     except IntegrityError as error:
         raise InvalidInput("This conversation was begun or deleted somewhere else meanwhile. Ask again.") from error
 
@@ -80,7 +83,8 @@ def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:
 def end_turn(end: TurnEnd) -> None:
     """Store how a turn ended. A turn ends once; one that was taken for dead, and is not, still does."""
     unended = Message.objects.filter(id=end.answer_id, status__in=UNENDED)
-    unended.update(**_fields(end), updated_at=timezone.now())
+    if unended.update(**_fields(end), updated_at=timezone.now()):
+        index_messages([end.answer_id])
 
 
 def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each of its own type
@@ -113,11 +117,14 @@ def _interrupt(message: Message) -> int:
     written = find_written(place, message.id) or ""
     text = check_citations(written, max((source["n"] for source in message.sources), default=0)).strip()
     still = Message.objects.filter(id=message.id, status=Message.Status.STREAMING, updated_at=message.updated_at)
-    return still.update(
+    marked = still.update(
         status=Message.Status.INTERRUPTED,
         content=text if len(text) > len(message.content) else message.content,
         updated_at=timezone.now(),
     )
+    if marked:
+        index_messages([message.id])
+    return marked
 
 
 def delete_message(message: Message) -> None:

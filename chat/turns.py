@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from caching import history, ledger
 from caching.types import Found, Lookup, Match, Source, Turn
-from chat import audits, services
+from chat import audits, services, titles
 from chat.generation import Written, share
 from chat.grounding import check_citations, highest_number
 from chat.inquiry import inquire
@@ -181,6 +181,7 @@ class RunningTurn:
             await ledger.record(self._lookup())
             if self._match is not None and self._inquiry.is_shareable and self.question.is_kept:
                 await audits.sample(self.start.answer_id, self._inquiry.corpus_version)
+            await titles.request(self.question, self.start)
         return AnswerCompleted(
             conversation_id=self.start.conversation_id,
             answer_id=self.start.answer_id,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat import cache_views, composer_views, views
+from chat import cache_views, composer_views, conversation_views, sharing_views, views
 
 urlpatterns = [
     path("projects/<slug:slug>/cache/entries/write/", cache_views.write, name="cache-write"),
@@ -11,7 +11,17 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/files/", composer_views.files, name="files"),
     path("chat/<uuid:conversation_id>/files/<uuid:document_id>/remove/", composer_views.remove, name="remove-file"),
     path("chat/<uuid:conversation_id>/files/<uuid:document_id>/retry/", composer_views.retry, name="retry-file"),
-    path("chat/<uuid:conversation_id>/delete/", views.delete, name="delete-conversation"),
+    path("conversations/", conversation_views.conversations, name="conversations"),
+    path("palette/", conversation_views.palette, name="palette"),
+    path("chat/<uuid:conversation_id>/options/", conversation_views.options, name="conversation-options"),
+    path("chat/<uuid:conversation_id>/edit/", conversation_views.edit, name="edit-conversation"),
+    path("chat/<uuid:conversation_id>/delete/", conversation_views.delete, name="delete-conversation"),
+    path("chat/<uuid:conversation_id>/restore/", conversation_views.restore, name="restore-conversation"),
+    path("chat/<uuid:conversation_id>/title/", conversation_views.title, name="conversation-title"),
+    path("chat/<uuid:conversation_id>/export.md", conversation_views.export, {"kind": "md"}, name="export-markdown"),
+    path("chat/<uuid:conversation_id>/export.json", conversation_views.export, {"kind": "json"}, name="export-json"),
+    path("chat/<uuid:conversation_id>/share/", sharing_views.share, name="share-conversation"),
+    path("shared/<str:token>/", sharing_views.shared, name="shared"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/wrong/", views.report_wrong, name="report-wrong"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/", views.message, name="message"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/markdown/", views.markdown, name="message-markdown"),

@@ -19,7 +19,8 @@ from accounts.models import Role
 from accounts.selectors import get_role, list_projects
 from accounts.types import Actor
 from chat import mirror, services
-from chat.models import Conversation, Feedback, Message
+from chat.conversation_views import listing
+from chat.models import Feedback, Message
 from chat.pipeline import answer
 from chat.rendering import render as render_markdown
 from chat.selectors import get_conversation, get_message, is_unfinished, list_conversations, list_page
@@ -30,7 +31,6 @@ from knowledge.selectors import get_progress, has_attached
 from knowledge.types import Filters
 from providers.registry import get_chat_model, list_chat_models
 
-LISTED = 100  # conversations in the side bar
 BLANK_QUESTION = {"role": "user", "id": ""}
 BLANK_ANSWER = {"role": "assistant", "id": "", "status": "streaming"}
 SUGGESTIONS = {
@@ -82,7 +82,7 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
         "has_files": has_attached(found.id),
         "role": get_role(actor, found.project),
     }
-    return render(request, "chat/chat.html", {**_frame(actor), **context})
+    return render(request, "chat/chat.html", {**_frame(actor, found.id), **context})
 
 
 @require_GET
@@ -159,16 +159,6 @@ def report_wrong(request: HttpRequest, conversation_id: UUID, message_id: UUID) 
     return redirect("conversation", conversation_id=conversation_id)
 
 
-@require_POST
-@login_required
-def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    actor = actor_of(request)
-    found = get_conversation(actor, conversation_id)
-    async_to_sync(mirror.stop)((actor, conversation_id), None)
-    services.delete_conversation(found)
-    return redirect("home")
-
-
 def _uuid(request: HttpRequest, name: str) -> UUID | None:
     """An id in the address. Raises NotFound for what is none."""
     value = request.GET.get(name)
@@ -195,11 +185,11 @@ async def _to_the_end(question: Question) -> AnswerFailed | None:
     return last if isinstance(last, AnswerFailed) else None
 
 
-def _frame(actor: Actor) -> dict[str, object]:
+def _frame(actor: Actor, current: UUID | None = None) -> dict[str, object]:
     """What every chat page has around its conversation."""
     return {
         "projects": list_projects(actor),
-        "conversations": list_conversations(actor).filter(origin=Conversation.Origin.WEB)[:LISTED],
+        "listing": listing(actor, current=current),
         "is_extractive": get_chat_model().is_extractive,
         "models": list_chat_models(),
         "reasons": Feedback.Reason.choices,

@@ -365,6 +365,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
+    "purge-deleted-conversations": {
+        "task": "chat.tasks.purge_deleted_conversations",
+        "schedule": 300,
+        "options": {"expires": 300},
+    },
     # Expires: while the workers are busy with documents, one of them in the queue is enough.
     "flush-ledger": {"task": "caching.tasks.flush_ledger", "schedule": 5, "options": {"expires": 5}},
     "purge-cached-answers": {"task": "caching.tasks.purge_entries", "schedule": 300, "options": {"expires": 300}},

@@ -12,6 +12,7 @@ from caching import api as caching
 from chat.api import AskView
 from chat.cache_api import CacheEntriesViewSet
 from chat.consumers import ConversationConsumer
+from chat.conversation_api import ConversationSearchView, ConversationsView, ConversationView
 from knowledge import policy_api as chunking
 from knowledge.api import DocumentsViewSet
 from knowledge.consumers import DocumentsConsumer
@@ -29,6 +30,9 @@ api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("ask/", AskView.as_view(), name="api-ask"),
+    path("conversations/", ConversationsView.as_view(), name="api-conversations"),
+    path("conversations/search/", ConversationSearchView.as_view(), name="api-conversation-search"),
+    path("conversations/<uuid:conversation_id>/", ConversationView.as_view(), name="api-conversation"),
     path("projects/<slug:slug>/search/", SearchView.as_view(), name="api-search"),
     path("projects/<slug:slug>/chunking/", chunking.ChunkingView.as_view(), name="api-chunking"),
     path("projects/<slug:slug>/chunking/preview/", chunking.ChunkingPreviewView.as_view(), name="api-chunking-preview"),

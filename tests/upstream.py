@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 MODEL = "test-model"
+TITLE_INSTRUCTION = "You name conversations."  # how PolyAI begins when it asks for a title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class Upstream:
     replies: deque[Reply] = field(default_factory=deque)
     history: list[dict[str, Any]] = field(default_factory=list)
     default: Reply = field(default_factory=Reply)
+    naming: Reply = field(default_factory=lambda: Reply(text="A title by the model"))  # when asked for a title
+    named: list[dict[str, Any]] = field(default_factory=list)  # those requests, apart: they come when a worker has time
 
     def __post_init__(self) -> None:
         upstream = self
@@ -66,6 +69,15 @@ class Upstream:
         self.replies.clear()
         self.history.clear()
         self.default = Reply()
+        self.named.clear()
+        self.naming = Reply(text="A title by the model")
+
+    def _next(self, asked: dict[str, Any]) -> Reply:
+        if asked.get("messages", [{}])[0].get("content", "").startswith(TITLE_INSTRUCTION):
+            self.named.append(asked)
+            return self.naming
+        self.history.append(asked)
+        return self.replies.popleft() if self.replies else self.default
 
     def close(self) -> None:
         self._closing.set()
@@ -87,8 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server_upstream.history.append(asked)
-        reply = self.server_upstream.replies.popleft() if self.server_upstream.replies else self.server_upstream.default
+        reply = self.server_upstream._next(asked)
         try:
             if reply.status != 200:
                 self._json(reply.status, {"error": {"message": "as the test asked", "type": "test", "code": None}})

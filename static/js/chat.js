@@ -3,6 +3,7 @@ import { Connection } from "./connection.js";
 import { giveBack, onSend, queue, sessionExpired, setBusy } from "./composer.js";
 import { fromHtml } from "./page.js";
 import { openPanel, closePanel } from "./sources.js";
+import { addConversation } from "./conversations.js";
 
 const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
@@ -273,17 +274,9 @@ async function look(article) {
 async function beginConversation(title) {
   form.dataset.new = "no";
   history.replaceState(null, "", `/chat/${conversation}/`);
-  document.title = `${title} · PolyAI`;
-  $("title").textContent = title;
   $("picker").hidden = true;
-  $("project-name").hidden = false;
-  const list = $("conversations");
-  list.querySelector(".none")?.remove();
-  list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  const item = fromHtml('<li><a aria-current="page"></a></li>');
-  item.firstElementChild.href = `/chat/${conversation}/`;
-  item.firstElementChild.textContent = title;
-  list.prepend(item);
+  $("project-name").hidden = $("topbar-menu").hidden = false;
+  addConversation(conversation, title);
 }
 
 // --- Scrolling -----------------------------------------------------------------------------------

@@ -25,6 +25,20 @@ document.addEventListener("submit", (event) => {
   }
 }, true);
 
+// Ctrl+K or Cmd+K, on every page that somebody has logged in to.
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "k") openPalette(event);
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-open-palette]")) openPalette(event);
+});
+
+async function openPalette(event) {
+  if (!document.querySelector(".sidebar")) return;
+  event.preventDefault();
+  (await import("./palette.js")).open();
+}
+
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
 });

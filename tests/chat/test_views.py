@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Membership
+from chat.filing import purge_deleted
 from chat.models import Conversation, Message
 from chat.services import interrupt_abandoned
 from core.redis import sync_redis
@@ -69,8 +70,12 @@ def test_a_passage_that_left_the_project_is_not_shown_again(cast: Cast, conversa
     assert "Open in document" not in page
 
 
-def test_deleting_a_conversation_takes_its_messages(cast: Cast, conversation: Conversation) -> None:
+def test_deleting_a_conversation_takes_its_messages_after_an_hour(cast: Cast, conversation: Conversation) -> None:
     assert browser_of(cast.alice).post(f"/chat/{conversation.id}/delete/").status_code == 302
+    purge_deleted()
+    assert Message.objects.exists()
+    Conversation.objects.update(deleted_at=timezone.now() - timedelta(hours=2))
+    purge_deleted()
     assert not Message.objects.exists()
 
 
