@@ -9,11 +9,12 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-from core.errors import NotAllowed, NotFound, PolyAIError, StoreUnavailable
+from core.errors import Gone, NotAllowed, NotFound, PolyAIError, StoreUnavailable
 
 TITLES: dict[type[PolyAIError], str] = {
     NotFound: "Not found",
     NotAllowed: "Not allowed",
+    Gone: "This link has ended",
     StoreUnavailable: "Not available at the moment",
 }
 
