@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -66,6 +67,12 @@ def _title(text: str) -> str:
 def list_messages(conversation: Conversation) -> list[Message]:
     """All messages in order. The text of a passage that has left the project is not shown again."""
     messages = list(conversation.messages.all())
+    hide_gone(messages)
+    return messages
+
+
+def hide_gone(messages: Sequence[Message]) -> None:
+    """Take the text of passages that have left the project out of what is shown of messages."""
     cited = {chunk for message in messages for source in message.sources for chunk in _chunks(source)}
     live = Chunk.objects.filter(id__in=cited, version=F("document__live_version")).values_list("id", flat=True)
     gone = cited - {str(chunk_id) for chunk_id in live}
@@ -73,7 +80,6 @@ def list_messages(conversation: Conversation) -> list[Message]:
         for source in message.sources:
             if not gone.isdisjoint(_chunks(source)):
                 source["text"], source["is_gone"] = GONE, True
-    return messages
 
 
 def _chunks(source: dict[str, Any]) -> set[str]:  # Any: JSON
