@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.translation import gettext as _
 
 from accounts.models import Membership, Project, Role, User
@@ -22,6 +23,7 @@ _BY_RANK = Case(
     default=Value(2),
     output_field=IntegerField(),
 )
+_NAME = Lower(Coalesce(NullIf("user__name", Value("")), "user__email"))
 
 
 def get_project_of_member(actor: Actor, slug: str) -> Project:
@@ -36,7 +38,7 @@ def get_project_of_member(actor: Actor, slug: str) -> Project:
 
 def list_members(project: Project) -> QuerySet[Membership]:
     """Owners first, then editors, then viewers; each by name."""
-    return project.memberships.select_related("user").order_by(_BY_RANK, "user__name", "user__email")
+    return project.memberships.select_related("user").order_by(_BY_RANK, _NAME, "user__email")
 
 
 def get_member(project: Project, user_id: UUID) -> Membership:

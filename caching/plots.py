@@ -130,7 +130,7 @@ def volumes(days: Sequence[Day]) -> Plot:
     for n, day in enumerate(days):
         y = 100.0
         hits = {status: day.counts[status] for status in STACKED}
-        for kind, count in (*hits.items(), ("miss", day.requests - sum(hits.values()))):
+        for kind, count in (*hits.items(), ("written", day.requests - sum(hits.values()))):
             if count:
                 y -= 100 * count / top
                 bars.append(_bar(kind, n, y, 100 * count / top))

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -23,6 +23,7 @@ from caching.report import Day
 
 SPANS = (7, 30, 90)  # days
 K = TypeVar("K")
+Waits: TypeAlias = tuple[float | None, float | None]  # milliseconds: of hits, of written answers
 
 # What passes until the first words. An answer that has none of them begun counts, and has no wait.
 _UNTIL_FIRST_WORDS = ("history", "exact cache", "embed", "semantic cache", "store", "retrieve", "first token")
@@ -42,17 +43,18 @@ _COUNTS = f"""
     FROM ({_ANSWERS}) answers GROUP BY day, project_id, user_id, status, model
 """  # noqa: S608
 _WAITS = f"""
-    SELECT GROUPING(day, project_id, user_id, is_hit), day, project_id, user_id, is_hit,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY wait)
-    FROM (SELECT *, status = ANY(%(saving)s) AS is_hit FROM ({_ANSWERS}) a) answers WHERE wait IS NOT NULL
-    GROUP BY GROUPING SETS ((day, project_id, user_id), (user_id), (project_id), (day, is_hit), (is_hit))
+    SELECT GROUPING(day, project_id, user_id), day, project_id, user_id,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY wait) FILTER (WHERE status = ANY(%(saving)s)),
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY wait) FILTER (WHERE status <> ALL(%(saving)s))
+    FROM ({_ANSWERS}) answers WHERE wait IS NOT NULL
+    GROUP BY GROUPING SETS ((day, project_id, user_id), (user_id), (project_id), (day), ())
 """  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What some answers have in common: a person's, a project's, a day's. `wait` is the median time to the first
-    words in milliseconds, None where nothing was timed."""
+    """What some answers have in common: a person's, a project's, a day's. The waits are median times to the first
+    words in milliseconds, of cached and of written answers; None where nothing was timed."""
 
     name: str
     detail: str = ""
@@ -62,7 +64,8 @@ class Use:
     completion_tokens: int
     dollars: float
     tokens_unpriced: int
-    wait: float | None
+    hit_wait: float | None
+    written_wait: float | None
 
     @property
     def hits(self) -> int:
@@ -87,8 +90,6 @@ class Line:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     total: Use
-    hit_wait: float | None
-    written_wait: float | None
     people: tuple[Use, ...]  # who asked most first, as in all of these
     projects: tuple[Use, ...]
     days: tuple[Day, ...]  # all of them, oldest first
@@ -117,7 +118,7 @@ def usage(days: int, project: Project | None = None) -> Usage:
         "saving": list(SAVING),
     }
     rows = [_Row(**dict(zip(_Row.__slots__, found, strict=True))) for found in _read(_COUNTS, parameters)]
-    waits = {_key(*found[:5]): found[5] for found in _read(_WAITS, parameters)}
+    waits = {_key(*found[:4]): (found[4], found[5]) for found in _read(_WAITS, parameters)}
     users = {user.id: user for user in User.objects.filter(id__in={row.user_id for row in rows})}
     projects = {found.id: found for found in Project.objects.filter(id__in={row.project_id for row in rows})}
 
@@ -133,17 +134,18 @@ def usage(days: int, project: Project | None = None) -> Usage:
     by_project = _grouped(rows, lambda row: row.project_id)
     by_line = _grouped(rows, lambda row: (row.day, row.project_id, row.user_id))
     lines = [
-        Line(day=day, project=title(where), use=_use(some, *person(who), wait=waits.get((day, where, who))))
+        Line(day=day, project=title(where), use=_use(some, *person(who), waits.get((day, where, who))))
         for (day, where, who), some in by_line.items()
     ]
     return Usage(
-        total=_use(rows, "", "", wait=None),
-        hit_wait=waits.get(("hit", True)),
-        written_wait=waits.get(("hit", False)),
-        people=_most(_use(some, *person(who), wait=waits.get(("user", who))) for who, some in by_person.items()),
-        projects=_most(_use(some, title(it), "", wait=waits.get(("project", it))) for it, some in by_project.items()),
-        days=tuple(_day(day, by_day.get(day, []), waits) for day in (first + timedelta(days=n) for n in range(days))),
-        lines=tuple(sorted(lines, key=lambda line: (-line.day.toordinal(), line.project, -line.use.answers))),
+        total=_use(rows, "", "", waits.get(())),
+        people=_most(_use(some, *person(who), waits.get(("user", who))) for who, some in by_person.items()),
+        projects=_most(_use(some, title(it), "", waits.get(("project", it))) for it, some in by_project.items()),
+        days=tuple(
+            _day(day, by_day.get(day, []), waits.get(("day", day)))
+            for day in (first + timedelta(days=n) for n in range(days))
+        ),
+        lines=tuple(sorted(lines, key=_newest_first)),
     )
 
 
@@ -153,14 +155,14 @@ def _read(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]
         return list(cursor.fetchall())
 
 
-def _key(grouping: int, day: date, project_id: UUID, user_id: UUID | None, is_hit: bool) -> tuple[object, ...]:
+def _key(grouping: int, day: date, project_id: UUID, user_id: UUID | None) -> tuple[object, ...]:
     """Of which group a median is: bit by bit, PostgreSQL tells which columns were left out."""
     return {
-        0b0001: (day, project_id, user_id),
-        0b1101: ("user", user_id),
-        0b1011: ("project", project_id),
-        0b0110: ("day", day, is_hit),
-        0b1110: ("hit", is_hit),
+        0b000: (day, project_id, user_id),
+        0b110: ("user", user_id),
+        0b101: ("project", project_id),
+        0b011: ("day", day),
+        0b111: (),
     }[grouping]
 
 
@@ -169,6 +171,10 @@ def _grouped(rows: Iterable[_Row], key: Callable[[_Row], K]) -> dict[K, list[_Ro
     for row in rows:
         groups[key(row)].append(row)
     return groups
+
+
+def _newest_first(line: Line) -> tuple[object, ...]:
+    return (-line.day.toordinal(), line.project, -line.use.answers, line.use.detail)
 
 
 def _most(uses: Iterable[Use]) -> tuple[Use, ...]:
@@ -182,7 +188,7 @@ def _figures(rows: Iterable[_Row]) -> Counter[str]:
     return figures
 
 
-def _use(rows: Sequence[_Row], name: str, detail: str, *, wait: float | None) -> Use:
+def _use(rows: Sequence[_Row], name: str, detail: str, waits: Waits | None) -> Use:
     figures, counts = _figures(rows), Counter[str]()
     for row in rows:
         counts[row.status] += row.answers
@@ -195,18 +201,19 @@ def _use(rows: Sequence[_Row], name: str, detail: str, *, wait: float | None) ->
         completion_tokens=figures["tokens-spent:completion"],
         dollars=figures["money-spent:answers"] / 1e9,
         tokens_unpriced=figures["tokens-unpriced"],
-        wait=wait,
+        hit_wait=waits[0] if waits else None,
+        written_wait=waits[1] if waits else None,
     )
 
 
-def _day(day: date, rows: Sequence[_Row], waits: dict[tuple[object, ...], float]) -> Day:
-    use = _use(rows, "", "", wait=None)
+def _day(day: date, rows: Sequence[_Row], waits: Waits | None) -> Day:
+    use = _use(rows, "", "", waits)
     return Day(
         day=day,
         requests=use.answers,
         counts={status: use.counts[status] for status in STATUSES},
-        hit_p50=waits.get(("day", day, True)),
-        miss_p50=waits.get(("day", day, False)),
+        hit_p50=use.hit_wait,
+        miss_p50=use.written_wait,
         tokens_avoided=0,
         dollars_avoided=0.0,
         dollars_spent=use.dollars,

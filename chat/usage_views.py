@@ -25,7 +25,8 @@ from providers.prices import AS_OF
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would carry out
 COLUMNS = (
     *("day", "project", "person", "e-mail", "answers", *STATUSES),
-    *("prompt tokens", "completion tokens", "dollars", "tokens without a price", "first words, median ms"),
+    *("prompt tokens", "completion tokens", "dollars", "tokens without a price"),
+    *("first words of hits, median ms", "first words of written answers, median ms"),
 )
 SHOWN = 200  # people in the table; the file has all
 
@@ -82,9 +83,9 @@ def _csv(lines: Iterable[Line], name: str) -> HttpResponse:
         use = line.use
         names = map(safe_cell, (line.project, use.name, use.detail))
         tokens = (use.prompt_tokens, use.completion_tokens, f"{use.dollars:.9f}", use.tokens_unpriced)
-        wait = "" if use.wait is None else f"{use.wait:.1f}"
+        waits = ("" if wait is None else f"{wait:.1f}" for wait in (use.hit_wait, use.written_wait))
         counts = (use.counts[status] for status in STATUSES)
-        table.writerow([line.day.isoformat(), *names, use.answers, *counts, *tokens, wait])
+        table.writerow([line.day.isoformat(), *names, use.answers, *counts, *tokens, *waits])
     return response
 
 

@@ -11,9 +11,8 @@ from accounts.selectors import get_project, list_projects
 from accounts.services import create_api_key, create_project, delete_project
 from core.database import in_db
 from core.errors import InvalidInput, NotFound
-from knowledge.removal import empty_deleted_projects
 from tests.accounts.conftest import race
-from tests.conftest import PASSWORD, Cast, add_document, browser_of
+from tests.conftest import PASSWORD, Cast, browser_of
 
 PAGE = "/projects/support/members/"
 BEFORE_A_PROJECT_IS_HELD = "LOCK TABLE accounts_project IN EXCLUSIVE MODE"
@@ -241,13 +240,3 @@ def test_a_deleted_project_is_gone_for_everyone_before_it_is_emptied(cast: Cast,
         get_project(cast.actor(root), f"deleted-{cast.project.id.hex}")
     assert Client().get("/api/projects/", headers={"authorization": f"Bearer {key}"}).status_code == 401
     assert create_project(name="Support", slug="support", owner=cast.bob).slug == "support"
-
-
-def test_what_a_deleted_project_holds_is_taken_away(cast: Cast) -> None:
-    document = add_document(cast.project)
-    delete_project(cast.project)
-    assert empty_deleted_projects() == 1
-    assert not Project.objects.filter(id=cast.project.id).exists()
-    assert not type(document).objects.exists()
-    assert empty_deleted_projects() == 0
-    assert Project.objects.filter(id=cast.foreign.id).exists()

@@ -80,10 +80,10 @@ def test_people_are_counted_by_what_answered_them(cast: Cast) -> None:
     found = usage(7, cast.project)
     assert [(use.name, use.answers) for use in found.people] == [("alice", 3), ("bob", 1), ("operator", 1)]
     alice, bob, _operator = found.people
-    assert (alice.hits, alice.wait) == (2, 6.0)
+    assert (alice.hits, alice.hit_wait, alice.written_wait) == (2, 5.0, 250.0)
     assert alice.hit_rate == pytest.approx(2 / 3)
-    assert (bob.hit_rate, bob.prompt_tokens, bob.completion_tokens, bob.wait) == (None, 100, 10, 250.0)
-    assert (found.total.answers, found.hit_wait, found.written_wait) == (5, 5.0, 250.0)
+    assert (bob.hit_rate, bob.prompt_tokens, bob.completion_tokens, bob.written_wait) == (None, 100, 10, 250.0)
+    assert (found.total.answers, found.total.hit_wait, found.total.written_wait) == (5, 5.0, 250.0)
     assert found.total.dollars == pytest.approx(3 * (100 * 2.5 + 10 * 10) / 1e6)
 
 
@@ -121,7 +121,7 @@ def test_what_programs_ask_and_what_ended_early_counts(cast: Cast) -> None:
     answer = make_answer(cast, cast.bob, cache={}, status="stopped")
     Conversation.objects.filter(id=answer.conversation_id).update(origin="api", deleted_at=timezone.now())
     bob = usage(7, cast.project).people[0]
-    assert (bob.name, bob.answers, bob.prompt_tokens, bob.hit_rate, bob.wait) == ("bob", 1, 100, None, None)
+    assert (bob.name, bob.answers, bob.prompt_tokens, bob.hit_rate, bob.written_wait) == ("bob", 1, 100, None, None)
 
 
 def test_another_projects_answers_are_not_counted_here(cast: Cast) -> None:
@@ -171,7 +171,7 @@ def test_the_file_has_a_line_for_each_person_and_day(cast: Cast, root: User) -> 
     rows = list(csv.DictReader(answer.content.decode().splitlines()))
     assert [row["person"] for row in rows] == ["alice", "alice", "bob"]
     assert (rows[0]["answers"], rows[0]["miss"], rows[0]["prompt tokens"]) == ("1", "1", "100")
-    assert (rows[0]["dollars"], rows[0]["first words, median ms"]) == ("0.000350000", "250.0")
+    assert (rows[0]["dollars"], rows[0]["first words of written answers, median ms"]) == ("0.000350000", "250.0")
     everything = browser_of(root).get(f"{ALL}?days=7&format=csv").content.decode()
     assert {row["project"] for row in csv.DictReader(everything.splitlines())} == {"Support", "Secret"}
 
