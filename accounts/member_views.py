@@ -18,6 +18,7 @@ from accounts.authentication import actor_of
 from accounts.models import Invitation, Project, Role, User
 from accounts.pages import render_team
 from accounts.selectors import get_project
+from accounts.templatetags.people import role_name
 from core.errors import InvalidInput
 
 
@@ -47,9 +48,8 @@ def change_role(request: HttpRequest, slug: str, user_id: UUID) -> HttpResponse:
     project = _owned(request, slug)
     try:
         changed = people.change_role(project, user_id, request.POST.get("role", ""))
-        messages.success(
-            request, _("%(name)s is %(role)s now.") % {"name": changed.user, "role": changed.get_role_display()}
-        )
+        words = {"name": changed.user, "role": role_name(changed.role)}
+        messages.success(request, _("%(name)s has the role “%(role)s” now.") % words)
     except InvalidInput as error:
         messages.error(request, error.message)
     return redirect("members", slug=slug)
@@ -70,6 +70,8 @@ def remove_member(request: HttpRequest, slug: str, user_id: UUID) -> HttpRespons
         messages.success(request, _("You have left %(project)s.") % {"project": project.name})
         return redirect("projects")
     messages.success(request, _("%(name)s is no member any more.") % {"name": removed.user})
+    if invitations.list_open(project).filter(max_uses=None, email="").exists():
+        messages.warning(request, _("A link for many is still open: whoever has it can come back. Revoke it below."))
     return redirect("members", slug=slug)
 
 

@@ -184,6 +184,15 @@ async def test_of_two_who_take_the_last_use_at_once_one_does(transactional_db: N
     assert await in_db(Membership.objects.filter(project=cast.project).count)() == 3
 
 
+def test_removing_somebody_tells_of_a_link_by_which_they_could_come_back(cast: Cast) -> None:
+    remove = f"/projects/support/members/{cast.bob.id}/remove/"
+    link(cast)
+    assert "can come back" not in browser_of(cast.alice).post(remove, follow=True).content.decode()
+    Membership.objects.create(project=cast.project, user=cast.bob)
+    link(cast, is_reusable=True)
+    assert "can come back" in browser_of(cast.alice).post(remove, follow=True).content.decode()
+
+
 def test_a_token_that_nobody_was_given_leads_nowhere(cast: Cast) -> None:
     link(cast)
     for token in ("x", Invitation.objects.get().digest, "%00", "a" * 5000):

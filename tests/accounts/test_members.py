@@ -84,6 +84,9 @@ def test_a_project_open_to_everyone_keeps_its_members_addresses_to_them(cast: Ca
     Project.objects.filter(id=cast.project.id).update(visibility=Project.Visibility.EVERYONE)
     assert browser_of(cast.mallory).get(PAGE).status_code == 403
     assert browser_of(cast.bob).get(PAGE).status_code == 200
+    documents = "/projects/support/documents/"
+    assert PAGE not in browser_of(cast.mallory).get(documents).content.decode(), "and offers no door that is locked"
+    assert PAGE in browser_of(cast.bob).get(documents).content.decode()
 
 
 def test_an_owner_adds_somebody_by_their_address_in_any_case(cast: Cast) -> None:

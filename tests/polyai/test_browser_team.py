@@ -134,7 +134,7 @@ def test_a_role_is_changed_and_a_member_removed(alice: Page, bob: Page) -> None:
     expect(bob.get_by_role("link", name="Usage")).to_be_hidden()
     alice.goto(TEAM)
     alice.get_by_label("Role of bob@example.org").select_option("Editor")
-    expect(alice.get_by_text("bob@example.org is Editor")).to_be_visible()
+    expect(alice.get_by_text("bob@example.org has the role “editor” now.")).to_be_visible()
     bob.reload()
     expect(bob.get_by_role("link", name="Feedback")).to_be_visible()
     alice.get_by_role("button", name="Remove bob@example.org").click()
