@@ -1,46 +1,36 @@
-"""The chat over a WebSocket: `/ws/conversations/<id>/`.
+"""The chat over a WebSocket: `/ws/conversations/<id>/`, described in docs/protocol.md.
 
-The client sends `{"type": "ask", "text", "project", "fresh"?}` and `{"type": "stop"}`. The server sends
-the pipeline's events as JSON, each with its `type` and a growing `id`; `text_delta` carries the words and,
-in `html`, the blocks of rendered Markdown that they change. Described in docs/architecture.md.
+The client sends `ask`, `follow` and `stop`; the server sends the frames of the conversation's runs (chat.frames),
+`following` when it begins to, and `refused` for a message that cannot be used.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-import re
 import time
-from dataclasses import asdict
-from datetime import datetime
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 from channels.auth import get_user
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.sessions.backends.db import SessionStore
-from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 from accounts.types import Actor
-from chat import runs
-from chat.grounding import highest_number
-from chat.rendering import Rendered, StreamRenderer
-from chat.runs import AnswerStopped
-from chat.types import (
-    AnswerCompleted,
-    AnswerFailed,
-    AnswerRestarted,
-    AnswerStarted,
-    Event,
-    Question,
-    SourcesFound,
-    TextDelta,
-)
+from chat import mirror, runs
+from chat.channels import join
+from chat.types import EVERYTHING, Branch, Question
 from core.errors import InvalidInput, PolyAIError
+from knowledge.types import Filters
 
 log = logging.getLogger(__name__)
 RECHECK_AFTER = 5.0  # seconds; two queries, a third of a cached answer's time
+RECHECK_READER_AFTER = 30.0  # of somebody who only reads along
 LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
+MOST_PICKED = 100  # documents or tags of one question
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
@@ -54,84 +44,78 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             return
         self.actor = Actor(user_id=user.pk)
         self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
+        self.place = (self.actor, self.conversation_id)
         self.checked_at = time.monotonic()  # the session was read for this connection
-        self.last_id = 0
-        self.is_connected = True
+        self.following: asyncio.Task[None] | None = None
         await self.accept()
 
     async def disconnect(self, code: int) -> None:
-        self.is_connected = False
+        if self.following is not None:
+            self.following.cancel()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             message = _parse(text_data)
             if message["type"] == "stop":
-                runs.stop(self.actor, self.conversation_id)
-            elif await self._is_logged_in():
-                self._ask(message)
-            else:
+                await mirror.stop(self.place, _uuid(message, "answer_id"))
+            elif not await self._is_logged_in(RECHECK_AFTER):
                 await self.close(code=LOGGED_OUT)
+            elif message["type"] == "follow":
+                await self._follow(message.get("after"))
+            else:
+                self._ask(message)
         except PolyAIError as error:
             await self._send({"type": "refused", "code": error.code, "message": error.message})
 
-    async def _is_logged_in(self) -> bool:
-        """Whether the session still is what it was: a socket outlives a log-out, a password change, a dismissal."""
-        if time.monotonic() < self.checked_at + RECHECK_AFTER:
-            return True
-        self.checked_at = time.monotonic()
-        session = SessionStore(self.scope["session"].session_key)
-        user = await get_user({"session": session})
-        return bool(user.is_authenticated and user.pk == self.actor.user_id)
+    async def _follow(self, after: object) -> None:
+        """Tell what comes, and before it what came behind the frame `after`; without one, the run in progress."""
+        if after is not None and (type(after) is not int or after < 0):
+            raise InvalidInput(_("'after' must be the id of the last event that was received."))
+        answer_id, last = await mirror.standing(self.place)
+        if not isinstance(after, int):
+            after = 0 if answer_id else last
+        await self._send({"type": "following", "id": after, "answer_id": answer_id and str(answer_id)})
+        self._tell_from(after)
 
     def _ask(self, message: dict[str, Any]) -> None:  # Any: what a client sent, checked by _parse
-        if runs.is_running(self.actor, self.conversation_id):
-            raise InvalidInput("This conversation is still being answered. Stop it first, or wait.")
         question = Question(
             actor=self.actor,
             project=message["project"],
             text=message["text"],
             conversation_id=self.conversation_id,
             fresh=message.get("fresh") is True,
+            branch=_branch(message),
+            model=message["model"] if isinstance(message.get("model"), str) else "",
+            filters=_filters(message),
         )
-        runs.start(question, _Follower(self, question.project).follow)
+        if self.following is None:
+            self._tell_from(join(self.place).last)
+        runs.start(question)
+
+    def _tell_from(self, after: int) -> None:
+        if self.following is not None:
+            self.following.cancel()
+        self.following = asyncio.create_task(self._tell(after), name="follow")
+
+    async def _tell(self, after: int) -> None:
+        async with aclosing(runs.follow(self.place, after)) as frames:
+            async for frame in frames:
+                if not await self._is_logged_in(RECHECK_READER_AFTER):
+                    await self.close(code=LOGGED_OUT)
+                    return
+                await self.send(frame)
+
+    async def _is_logged_in(self, recheck_after: float) -> bool:
+        """Whether the session still is what it was: a socket outlives a log-out, a password change, a dismissal."""
+        if time.monotonic() < self.checked_at + recheck_after:
+            return True
+        self.checked_at = time.monotonic()
+        session = SessionStore(self.scope["session"].session_key)
+        user = await get_user({"session": session})
+        return bool(user.is_authenticated and user.pk == self.actor.user_id)
 
     async def _send(self, body: dict[str, object]) -> None:
-        """Send one message; nobody is there to read it when the page was left."""
-        if self.is_connected:
-            self.last_id += 1
-            await self.send(json.dumps({"id": self.last_id, **body}, default=_plain, ensure_ascii=False))
-
-
-class _Follower:
-    """Tells one run's events to one socket."""
-
-    def __init__(self, consumer: ConversationConsumer, project: str) -> None:
-        self._consumer = consumer
-        self._project = project
-        self._renderer = StreamRenderer()
-
-    async def follow(self, event: Event | AnswerStopped) -> None:
-        body: dict[str, object] = {"type": _type_name(event), **asdict(event)}
-        match event:
-            case AnswerStarted():
-                self._renderer.answer_id = str(event.answer_id)
-            case SourcesFound():
-                self._renderer.sources = highest_number(event.sources)
-                body["sources_html"] = self._sources_html(event)
-            case TextDelta():
-                body["html"] = _rendered(self._renderer.feed(event.text))
-            case AnswerCompleted():
-                body["html"] = self._renderer.finish(event.text)
-                body["facts_html"] = _facts_html(event)
-            case AnswerRestarted():
-                self._renderer = StreamRenderer(self._renderer.sources, self._renderer.answer_id)
-            case AnswerFailed() | AnswerStopped():
-                pass
-        await self._consumer._send(body)
-
-    def _sources_html(self, event: SourcesFound) -> str:
-        message = {"id": self._renderer.answer_id, "sources": [asdict(source) for source in event.sources]}
-        return render_to_string("chat/_sources.html", {"message": message, "slug": self._project})
+        await self.send(json.dumps(body, ensure_ascii=False))
 
 
 def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
@@ -139,40 +123,50 @@ def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
     try:
         message = json.loads(text or "")
     except (ValueError, RecursionError) as error:
-        raise InvalidInput("A message must be JSON, and not nested without end.") from error
-    if not isinstance(message, dict) or message.get("type") not in ("ask", "stop"):
-        raise InvalidInput("A message must be a JSON object whose 'type' is 'ask' or 'stop'.")
+        raise InvalidInput(_("A message must be JSON, and not nested without end.")) from error
+    if not isinstance(message, dict) or message.get("type") not in ("ask", "follow", "stop"):
+        raise InvalidInput(_("A message must be a JSON object whose 'type' is 'ask', 'follow' or 'stop'."))
     if message["type"] == "ask" and not all(isinstance(message.get(field), str) for field in ("text", "project")):
-        raise InvalidInput("'ask' needs 'text' and 'project', both texts.")
+        raise InvalidInput(_("'ask' needs 'text' and 'project', both texts."))
     return message
 
 
-def _facts_html(event: AnswerCompleted) -> str:
-    """The line under an answer, by the same template that the page uses."""
-    message = {
-        "id": event.answer_id,
-        "cache": asdict(event.cache),
-        "finish_reason": event.finish_reason,
-        "model": event.model,
-        "is_extractive": event.is_extractive,
-        "stages": {stage.stage: stage.milliseconds for stage in event.stages},
-        "usage": {"prompt_tokens": event.prompt_tokens, "completion_tokens": event.completion_tokens},
-    }
-    return render_to_string("chat/_facts.html", {"message": message})
+def _uuid(message: dict[str, Any], field: str) -> UUID | None:  # Any: JSON
+    value = message.get(field)
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidInput(_("'%(field)s' must be an id.") % {"field": field}) from error
 
 
-def _rendered(update: Rendered) -> dict[str, object]:
-    return {"start": update.start, "blocks": list(update.blocks)}
+def _branch(message: dict[str, Any]) -> Branch | None:  # Any: JSON
+    """`{"edit": "<id of a message>"}`: see chat.types.Branch."""
+    asked = message.get("branch")
+    if asked is None:
+        return None
+    if not isinstance(asked, dict) or len(asked) != 1:
+        raise InvalidInput(_("'branch' must name one of follow, edit, regenerate, continue, and a message's id."))
+    ((kind, _value),) = asked.items()
+    message_id = _uuid(asked, kind)
+    if kind not in ("follow", "edit", "regenerate", "continue") or message_id is None:
+        raise InvalidInput(_("'branch' must name one of follow, edit, regenerate, continue, and a message's id."))
+    return Branch(kind=kind, message_id=message_id)
 
 
-def _type_name(event: object) -> str:
-    """`TextDelta` → `text_delta`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    raise TypeError(f"a {type(value).__name__} cannot be sent")
+def _filters(message: dict[str, Any]) -> Filters:  # Any: JSON
+    """`{"documents": ["<id>", …], "tags": ["…"]}`."""
+    asked = message.get("filters")
+    if not asked:
+        return EVERYTHING
+    documents, tags = (asked.get("documents", []), asked.get("tags", [])) if isinstance(asked, dict) else (None, None)
+    if not isinstance(documents, list) or not isinstance(tags, list) or len(documents) + len(tags) > MOST_PICKED:
+        raise InvalidInput(_("'filters' takes lists of 'documents' (ids) and 'tags', 100 at most."))
+    if not all(isinstance(value, str) and len(value) <= 100 for value in [*documents, *tags]):
+        raise InvalidInput(_("'filters' takes lists of 'documents' (ids) and 'tags', 100 at most."))
+    try:
+        ids = tuple(UUID(value) for value in documents)
+    except ValueError as error:
+        raise InvalidInput(_("'filters' names a document that is no id.")) from error
+    return Filters(documents=ids, tags=tuple(tags))

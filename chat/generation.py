@@ -21,15 +21,13 @@ from accounts.selectors import get_corpus_version
 from caching import entries, evidence, flight
 from caching.exact import sources_of
 from caching.types import CachedAnswer
-from chat.grounding import check_citations, cited_numbers
+from chat.grounding import check_citations, cited_numbers, highest_number
 from chat.inquiry import Inquiry
-from chat.lookup import numbered
+from chat.lookup import numbered, search
 from chat.prompts import build_request
 from chat.types import AnswerRestarted, SourcesFound, TextDelta
 from core.database import in_db
 from core.errors import PolyAIError, ProviderError
-from knowledge.retrieval import find
-from knowledge.types import Passage
 from providers.types import Completion, Usage, Vector
 
 log = logging.getLogger(__name__)
@@ -77,12 +75,15 @@ async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step,
     """SourcesFound, TextDelta …, Written. `vector` is that of the inquiry's search text; without one the passages
     are found by their words. Raises PolyAIError."""
     faults: set[str] = set()
-    passages = await search(inquiry, vector, faults)
-    sources = numbered(passages)
+    begun = inquiry.begun
+    sources = begun.sources if begun else numbered(await search(inquiry, inquiry.search_text, vector, faults))
     yield SourcesFound(sources=sources)
     parts: list[str] = []
     completion: Completion | None = None
-    request = build_request(inquiry.text, inquiry.history, passages)
+    request = build_request(inquiry.text, inquiry.history, sources, begun=begun.text if begun else "")
+    if begun:
+        parts.append(begun.text)
+        yield TextDelta(text=begun.text)
     async with aclosing(inquiry.model.stream(request)) as stream:
         async for item in stream:
             if isinstance(item, Completion):
@@ -90,7 +91,7 @@ async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step,
             else:
                 parts.append(item.text)
                 yield TextDelta(text=item.text)
-    text = check_citations("".join(parts), len(sources)).strip()
+    text = check_citations("".join(parts), highest_number(sources)).strip()
     if completion is None or not text:
         raise ProviderError(f"The language model '{inquiry.model.name}' gave an empty answer. Ask again.")
     if inquiry.may_write and vector is not None and is_admissible(text, len(sources), completion):
@@ -111,10 +112,6 @@ async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step,
     yield Written(completion=completion, faults=tuple(sorted(faults)))
 
 
-async def search(inquiry: Inquiry, vector: Vector | None, faults: set[str]) -> list[Passage]:
-    return await find(inquiry.actor, inquiry.project_id, inquiry.embedder, inquiry.search_text, vector, faults)
-
-
 def is_admissible(text: str, sources: int, completion: Completion) -> bool:
     """Only answers that are whole and grounded may be given to others. One that cites nothing, as "this is not
     in the documents", is not."""
@@ -129,7 +126,7 @@ async def _admit(inquiry: Inquiry, answer: CachedAnswer, vector: Vector) -> None
             version = await in_db(get_corpus_version)(inquiry.project_id)
             if version == answer.corpus_version:  # an approved answer has its place
                 return
-            found = numbered(await search(inquiry, vector, set()))
+            found = numbered(await search(inquiry, inquiry.search_text, vector, set()))
             cited = cited_numbers(answer.text, len(answer.sources))
             renewed = evidence.renewed(answer, cited, found, version)
             if renewed is None or not await _store(inquiry, renewed, vector):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from accounts.types import Actor
@@ -11,7 +11,8 @@ from caching import canonical
 from caching.types import Policy, Scope, Turn
 from chat.prompts import VERSION
 from chat.routing import has_content, is_shareable, search_text
-from chat.types import Question, TurnStart
+from chat.types import EVERYTHING, Begun, Question, TurnStart
+from knowledge.types import Filters
 from providers.registry import get_reranker
 from providers.types import ChatModel, Embedder
 
@@ -36,6 +37,8 @@ class Inquiry:
     may_read: bool
     may_write: bool
     threshold: float | None
+    filters: Filters = EVERYTHING
+    begun: Begun | None = None  # what the answer begins with, and its sources
 
 
 def inquire(
@@ -46,6 +49,7 @@ def inquire(
     has_layer = policy.ttl > 0 and (policy.uses_exact or policy.uses_semantic)
     is_cached = has_layer and (bool(history) or has_content(question.text, least=1))
     scope = scope_of(start.project_id, model, embedder)
+    restriction = asdict(question.filters) if question.filters != EVERYTHING else {}
     return Inquiry(
         actor=question.actor,
         project_id=start.project_id,
@@ -57,13 +61,26 @@ def inquire(
         model=model,
         embedder=embedder,
         scope_key=canonical.scope_key(scope),
-        request_key=canonical.request_key(scope, question.text, history),
+        request_key=canonical.request_key(scope, question.text, history, _plain(restriction)),
         question_key=canonical.question_key(question.text),
-        is_shareable=is_shareable(question.text, history),
-        may_read=is_cached and not question.fresh,
-        may_write=is_cached and not question.no_store,
+        # What was asked of some documents only is matched word by word: a curator's answer, or one to the same
+        # question in other words, stands on others.
+        is_shareable=not restriction and is_shareable(question.text, history),
+        may_read=is_cached and not question.passes_cache_by,
+        may_write=is_cached and not question.no_store and start.begun is None,
         threshold=question.threshold,
+        filters=question.filters,
+        begun=start.begun,
     )
+
+
+def _plain(restriction: Mapping[str, object]) -> dict[str, object]:
+    """Filters as JSON, for a key: what is not set is left out, and the order of what is makes no difference."""
+    return {
+        name: sorted(map(str, value)) if isinstance(value, tuple) else value if isinstance(value, dict) else str(value)
+        for name, value in restriction.items()
+        if value
+    }
 
 
 def scope_of(project_id: UUID, model: ChatModel, embedder: Embedder) -> Scope:

@@ -22,6 +22,7 @@ from caching.types import Found, Match, Source
 from chat.grounding import cited_numbers, highest_number
 from chat.inquiry import Inquiry
 from chat.opinion import ask_whether_same
+from chat.types import EVERYTHING
 from core.database import in_db
 from core.errors import ProviderError
 from core.redis import RedisAway
@@ -118,7 +119,7 @@ async def verify(inquiry: Inquiry, match: Match, faults: set[str]) -> Match | No
     except ProviderError:
         faults.add("embedder")
         return None
-    found = numbered(await find(inquiry.actor, inquiry.project_id, inquiry.embedder, asked, vector, faults))
+    found = numbered(await search(inquiry, asked, vector, faults))
     cited = cited_numbers(answer.text, highest_number(answer.sources))
     renewed = evidence.renewed(answer, cited, found, version)
     if renewed is None:
@@ -128,6 +129,13 @@ async def verify(inquiry: Inquiry, match: Match, faults: set[str]) -> Match | No
     if _is_own(inquiry, match):
         await exact.store(inquiry.policy.epoch, inquiry.request_key, renewed, only_if_there=True)
     return replace(match, answer=renewed)
+
+
+async def search(inquiry: Inquiry, text: str, vector: Vector | None, faults: set[str]) -> list[Passage]:
+    """What the inquiry may be answered from."""
+    return await find(
+        inquiry.actor, inquiry.project_id, inquiry.embedder, text, vector, faults, filters=inquiry.filters
+    )
 
 
 def _is_own(inquiry: Inquiry, match: Match) -> bool:
@@ -165,5 +173,5 @@ async def _second_opinion(inquiry: Inquiry, found: Found, doubtful: Match, fault
 
 
 async def _by_key(inquiry: Inquiry) -> Match | None:
-    question_key = None if inquiry.history else inquiry.question_key
+    question_key = None if inquiry.history or inquiry.filters != EVERYTHING else inquiry.question_key
     return await in_db(entries.find)(inquiry.project_id, inquiry.request_key, question_key)

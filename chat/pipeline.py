@@ -31,10 +31,10 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
     turn: RunningTurn | None = None
     try:
         admit(question)
-        model, embedder = get_chat_model(), await find_serving_embedder()
+        model, embedder = get_chat_model(question.model), await find_serving_embedder()
         turn = RunningTurn(question, await in_db(open_turn)(question), model, embedder)
         with turn.stage("history"):
-            turn.inquire(relevant_history(question.text, await turn.load_history()))
+            turn.inquire(relevant_history(turn.question.text, await turn.load_history()))
         with turn.stage("exact cache"):
             match, vector = await turn.find_exact(), None
         if match is None:
@@ -67,7 +67,7 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
 def admit(question: Question) -> None:
     """Raises InvalidInput, TooLong for a question that cannot be asked of anybody."""
     text = canonical_text(question.text)
-    if not text:
+    if not text and not (question.branch and question.branch.is_again):
         raise InvalidInput("Type a question first.")
     if len(text) > MAX_QUESTION:
         raise TooLong(

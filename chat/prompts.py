@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caching.types import Turn
-from knowledge.types import Passage
+from caching.types import Source, Turn
 from providers.types import ChatMessage, ChatRequest
 
 VERSION = "1"
@@ -22,27 +21,35 @@ Rules:
 {passages}"""
 
 
-def build_request(question: str, history: Sequence[Turn], passages: Sequence[Passage]) -> ChatRequest:
-    """The prompt: rules and passages, then what was said before, then the question."""
-    quoted = "\n\n".join(_quote(n, passage) for n, passage in enumerate(passages, start=1))
+_GO_ON = """\
+Your answer was cut off. Write the rest of it: begin with the very next word, repeat nothing of it and say nothing \
+about it."""
+
+
+def build_request(question: str, history: Sequence[Turn], sources: Sequence[Source], *, begun: str = "") -> ChatRequest:
+    """The prompt: rules and passages, then what was said before, then the question; and what was already `begun` of
+    its answer."""
+    quoted = "\n\n".join(map(_quote, sources))
     before = [
         ChatMessage(role="user" if turn.role == "user" else "assistant", content=turn.content) for turn in history
     ]
+    again = (ChatMessage(role="assistant", content=begun), ChatMessage(role="user", content=_GO_ON)) if begun else ()
     return ChatRequest(
         messages=(
             ChatMessage(role="system", content=_SYSTEM.format(passages=quoted or "(no passage was found)")),
             *before,
             ChatMessage(role="user", content=question),
+            *again,
         ),
         question=question,
-        passages=tuple(passage.text for passage in passages),
+        passages=tuple(source.text for source in sources),
     )
 
 
-def _quote(n: int, passage: Passage) -> str:
+def _quote(source: Source) -> str:
     """A passage between marks that its own text cannot close."""
-    title = _unmarked(" — ".join(filter(None, [passage.document, passage.locator]))).replace('"', "'")
-    return f'<passage number="{n}" title="{title}">\n{_unmarked(passage.text)}\n</passage>'
+    title = _unmarked(" — ".join(filter(None, [source.document, source.locator]))).replace('"', "'")
+    return f'<passage number="{source.n}" title="{title}">\n{_unmarked(source.text)}\n</passage>'
 
 
 def _unmarked(text: str) -> str:

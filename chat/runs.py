@@ -1,62 +1,91 @@
-"""The answers that this process is writing: begun from a socket, but not bound to it.
+"""Runs: answers that belong to the server, and not to the socket that asked.
 
-A run goes on when its page is left, so that the answer is there when the page is opened again.
+A run writes its frames into the channel of its conversation; whoever opens the conversation follows the channel, from
+whichever frame they have. So a reload, a lost network, a second tab or another device sees every frame once, in
+order. What is led by another process comes through Redis (chat.mirror), and so does the word to stop it.
+
+Losing Redis costs what crosses processes and nothing else: who asked is told by the process that answers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import json
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from uuid import UUID
 
-from accounts.types import Actor
+from django.utils.translation import gettext as _
+
+from chat import mirror
+from chat.channels import Channel, Place, channels, join, leave
+from chat.frames import AnswerStopped, Framer
 from chat.pipeline import answer
 from chat.types import AnswerStarted, Event, Question, TextDelta
+from core.errors import InvalidInput
 
 WINDOW = 0.05  # seconds: words that come closer together are shown together
 
-# By who asked and where: nobody but the asker can stop a run, or learn that there is one.
-_runs: dict[tuple[Actor, UUID], asyncio.Task[None]] = {}
+
+def is_led_here(place: Place) -> bool:
+    channel = channels().get(place)
+    return channel is not None and channel.led_by is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerStopped:
-    """The run was stopped; what had come is kept."""
-
-    answer_id: UUID | None
-
-
-def is_running(actor: Actor, conversation_id: UUID) -> bool:
-    return (actor, conversation_id) in _runs
-
-
-def start(question: Question, follow: Callable[[Event | AnswerStopped], Awaitable[None]]) -> None:
-    """Answer in a task of its own, and hand each event to `follow`."""
-    task = asyncio.create_task(_run(question, follow), name=f"answer-{question.conversation_id}")
+def start(question: Question) -> None:
+    """Answer in a task of its own. Raises InvalidInput while another answer is written there."""
     place = (question.actor, question.conversation_id)
-    _runs[place] = task
-    task.add_done_callback(lambda _: _runs.pop(place, None))
+    if is_led_here(place):
+        raise InvalidInput(_("This conversation is still being answered. Stop it first, or wait."))
+    channel = join(place)
+    channel.begin()
+    channel.led_by = asyncio.create_task(_run(place, channel, question), name=f"answer-{question.conversation_id}")
 
 
-def stop(actor: Actor, conversation_id: UUID) -> bool:
-    """Stop the actor's run in a conversation; whether there was one."""
-    task = _runs.get((actor, conversation_id))
-    return task is not None and task.cancel()
-
-
-async def _run(question: Question, follow: Callable[[Event | AnswerStopped], Awaitable[None]]) -> None:
-    answer_id: UUID | None = None
+async def _run(place: Place, channel: Channel, question: Question) -> None:
+    framer = Framer(question.project, channel.last)
+    over = mirror.publish(place, channel)
     try:
         async with aclosing(merge_deltas(answer(question))) as events:
             async for event in events:
                 if isinstance(event, AnswerStarted):
-                    answer_id = event.answer_id
-                await follow(event)
+                    channel.answer_id = event.answer_id
+                channel.add(framer.frame(event))
     except asyncio.CancelledError:
-        await follow(AnswerStopped(answer_id=answer_id))
+        channel.add(framer.frame(AnswerStopped(answer_id=channel.answer_id)))
         raise
+    finally:
+        channel.end()
+        over.set()
+        leave(place, channel)
+
+
+async def follow(place: Place, after: int) -> AsyncGenerator[str, None]:
+    """The frames behind `after`, as JSON, once each and in order: those that are there, then those that come.
+
+    Tells `answer_interrupted` when the process that wrote is gone. Close it to leave.
+    """
+    channel = join(place)
+    channel.followers += 1
+    mirror.look()
+    try:
+        frames, position, is_lost = channel.frames, 0, False
+        while True:
+            news = channel.news
+            while position < len(frames):
+                frame, position = frames[position], position + 1
+                if frame.id > after:
+                    after = frame.id
+                    yield frame.text
+            if frames is not channel.frames:
+                frames, position = channel.frames, 0
+                continue
+            if channel.is_lost and not is_lost:
+                yield json.dumps({"type": "answer_interrupted", "id": after, "answer_id": str(channel.answer_id)})
+            is_lost = channel.is_lost
+            await news.wait()
+    finally:
+        channel.followers -= 1
+        leave(place, channel)
 
 
 async def merge_deltas(events: AsyncGenerator[Event, None], window: float = WINDOW) -> AsyncGenerator[Event, None]:

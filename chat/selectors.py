@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.selectors import get_project, list_projects
 from accounts.types import Actor
+from caching.exact import sources_of
 from caching.history import KEPT
 from caching.policy import policy_of
 from caching.types import Turn
 from chat.models import Conversation, Message
-from chat.types import Question, TurnStart
-from core.errors import NotFound
-from knowledge.models import Chunk
+from chat.services import ABANDONED_AFTER
+from chat.types import Begun, Question, TurnStart
+from core.errors import InvalidInput, NotFound
+from knowledge.models import Chunk, Document
+from knowledge.selectors import has_attached
 
 TITLE_LENGTH = 80
-GONE = "This passage is no longer in the project."
+PAGE = 60  # messages that are shown of a conversation at once
+GONE = gettext_lazy("This passage is no longer in the project.")
 
 
 def list_conversations(actor: Actor) -> QuerySet[Conversation]:
@@ -36,16 +44,22 @@ def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:
 
 
 def open_turn(question: Question) -> TurnStart:
-    """Check access and read what a turn begins from. Raises NotFound. Nothing is stored yet."""
+    """Check access and read what a turn begins from. Raises NotFound, InvalidInput. Nothing is stored yet."""
     actor = question.actor
     project = get_project(actor, question.project)
     # What no conversation will remember begins none and goes on with none.
-    conversation = Conversation.objects.filter(id=question.conversation_id).first() if question.is_kept else None
-    tip = None
+    conversation = None
+    if question.is_kept:
+        files = Document.objects.filter(attached_to=OuterRef("id"))
+        known = Conversation.objects.select_related("tip").annotate(has_attached=Exists(files))
+        conversation = known.filter(id=question.conversation_id).first()
+    place = _Place()
     if conversation is not None:
-        if conversation.user_id != actor.user_id or conversation.project_id != project.id:
-            raise NotFound("This conversation does not exist, or is not yours.")
-        tip = conversation.messages.order_by("-created_at", "-id").values_list("id", flat=True).first()
+        if conversation.user_id != actor.user_id or conversation.project_id != project.id or conversation.deleted_at:
+            raise NotFound(_("This conversation does not exist, or is not yours."))
+        place = _place(conversation, question)
+    elif question.branch is not None:
+        raise NotFound(_("This conversation does not exist, or is not yours."))
     return TurnStart(
         project_id=project.id,
         corpus_version=project.corpus_version,
@@ -53,10 +67,67 @@ def open_turn(question: Question) -> TurnStart:
         conversation_id=question.conversation_id,
         is_new=conversation is None,
         title=conversation.title if conversation else _title(question.text),
-        tip=tip,
-        question_id=uuid4(),
+        tip=place.tip,
+        question_id=place.asked.id if place.asked else uuid4(),
         answer_id=uuid4(),
+        is_asked=place.asked is not None,
+        text=place.asked.content if place.asked else "",
+        begun=place.begun,
+        has_attached=conversation.has_attached if conversation else has_attached(question.conversation_id),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a question stands in its conversation: after `tip`; `asked` if it stands there already."""
+
+    tip: UUID | None = None
+    asked: Message | None = None
+    begun: Begun | None = None
+
+
+def _place(conversation: Conversation, question: Question) -> _Place:
+    branch, tip = question.branch, conversation.tip
+    if tip is not None and is_being_written(tip):
+        raise InvalidInput(_("This conversation is still being answered. Stop it first, or wait."))
+    if branch is None:
+        return _Place(tip=tip.id if tip else None)
+    message = conversation.messages.select_related("parent").filter(id=branch.message_id).first()
+    if message is not None and branch.is_again and message.role == Message.Role.ASSISTANT:
+        asked = message.parent
+    else:
+        asked = message
+    wanted = Message.Role.ASSISTANT if branch.kind == "follow" else Message.Role.USER
+    if message is None or asked is None or asked.role != wanted:
+        raise NotFound(_("The message that this belongs to does not exist any more. Reload the page."))
+    if branch.kind == "follow":
+        return _Place(tip=message.id)
+    if branch.kind == "edit":
+        return _Place(tip=asked.parent_id)
+    begun = _begun(message) if branch.kind == "continue" else None
+    return _Place(tip=asked.parent_id, asked=asked, begun=begun)
+
+
+def _begun(message: Message) -> Begun | None:
+    """What is there of an answer that was cut off, to its last whole word; None where it must begin anew."""
+    text = message.content[: -len(message.content.split()[-1])] if message.content.strip() else ""
+    if not text.strip() or message.is_extractive:
+        return None
+    hide_gone([message])
+    if any(source.get("is_gone") for source in message.sources):
+        raise InvalidInput(_("The documents have changed since. Ask again instead."))
+    return Begun(text=text, sources=sources_of(message.sources))
+
+
+def is_unfinished(message: Message) -> bool:
+    """Whether there is a beginning of an answer that could be continued."""
+    was_cut = message.status in (Message.Status.STOPPED, Message.Status.FAILED, Message.Status.INTERRUPTED)
+    return bool(message.content) and (was_cut or message.finish_reason == "length")
+
+
+def is_being_written(message: Message) -> bool:
+    """Whether somebody still works at an answer, as far as its signs of life tell."""
+    return message.status == Message.Status.STREAMING and message.updated_at > timezone.now() - ABANDONED_AFTER
 
 
 def _title(text: str) -> str:
@@ -64,11 +135,63 @@ def _title(text: str) -> str:
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
-def list_messages(conversation: Conversation) -> list[Message]:
-    """All messages in order. The text of a passage that has left the project is not shown again."""
-    messages = list(conversation.messages.all())
-    hide_gone(messages)
-    return messages
+def list_messages(conversation: Conversation, message_id: UUID | None = None) -> list[Message]:
+    """The messages of one branch in order: the one that was written last, or the newest with `message_id` on it.
+
+    Each has `siblings`: the ids of all that stand in its place, in order. The text of a passage that has left the
+    project is not shown again. Raises NotFound for a message that is not there.
+    """
+    path, siblings = _branch(conversation, message_id)
+    return _fetch(conversation, path, siblings)
+
+
+def list_page(
+    conversation: Conversation, *, message_id: UUID | None = None, before: UUID | None = None
+) -> tuple[list[Message], bool]:
+    """The last messages of the same branch, from `message_id` on if that comes earlier, or those `before` another;
+    and whether there are earlier ones."""
+    path, siblings = _branch(conversation, message_id or before)
+    if before is not None:
+        path = path[: path.index(before)]
+    first = max(0, len(path) - PAGE)
+    if message_id is not None:
+        first = min(first, path.index(message_id))
+    return _fetch(conversation, path[first:], siblings), first > 0
+
+
+def get_message(conversation: Conversation, message_id: UUID) -> Message:
+    """One message as `list_messages` gives it. Raises NotFound."""
+    _path, siblings = _branch(conversation, message_id)
+    return _fetch(conversation, [message_id], siblings)[0]
+
+
+def _fetch(conversation: Conversation, path: Sequence[UUID], siblings: Mapping[UUID, Sequence[UUID]]) -> list[Message]:
+    messages = conversation.messages.select_related("feedback").in_bulk(path)
+    shown = [messages[identity] for identity in path if identity in messages]
+    for message in shown:
+        message.siblings = siblings[message.id]  # type: ignore[attr-defined]  # for the template
+    hide_gone(shown)
+    return shown
+
+
+def _branch(conversation: Conversation, through: UUID | None) -> tuple[list[UUID], dict[UUID, list[UUID]]]:
+    """The ids from the first message to the last of a branch, and for each the ids of those in its place."""
+    rows = list(conversation.messages.values_list("id", "parent_id"))
+    parents = dict(rows)
+    tip = conversation.tip_id
+    if through is not None and through not in parents:
+        raise NotFound(_("This message does not exist any more."))
+    children: dict[UUID | None, list[UUID]] = {}
+    for identity, parent in rows:
+        children.setdefault(parent, []).append(identity)
+    last = through or (tip if tip in parents else None) or (rows[-1][0] if rows else None)
+    while last in children:
+        last = children[last][-1]
+    path: list[UUID] = []
+    while last is not None:
+        path.append(last)
+        last = parents[last]
+    return path[::-1], {identity: children[parents[identity]] for identity in path}
 
 
 def hide_gone(messages: Sequence[Message]) -> None:
@@ -79,7 +202,7 @@ def hide_gone(messages: Sequence[Message]) -> None:
     for message in messages:
         for source in message.sources:
             if not gone.isdisjoint(_chunks(source)):
-                source["text"], source["is_gone"] = GONE, True
+                source["text"], source["is_gone"] = str(GONE), True
 
 
 def _chunks(source: dict[str, Any]) -> set[str]:  # Any: JSON

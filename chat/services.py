@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -11,20 +12,29 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.types import Actor
 from caching import history
 from caching.entries import rows_of
 from caching.judgements import judge
 from caching.models import Judgement
+from caching.types import Source
+from chat.grounding import check_citations
+from chat.mirror import find_written
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
 from core.errors import InvalidInput
+from knowledge.services import delete_attached
 
 SAVE_EVERY = 3.0  # seconds: what a killed server loses of an answer at most
-ABANDONED_AFTER = timedelta(seconds=20)  # without a sign of life
+ABANDONED_AFTER = timedelta(seconds=8)  # without a sign of life
+UNENDED = (Message.Status.STREAMING, Message.Status.INTERRUPTED)
 
 
 def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None) -> None:
-    """Store a question with its answer: still empty and being written, or as it has already ended."""
+    """Store a question with its answer: still empty and being written, or as it has already ended.
+
+    A question that was asked before gets another answer beside those that it has.
+    """
     now = timezone.now()
     asked = Message(
         id=start.question_id,
@@ -37,7 +47,7 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
     answer = Message(
         id=start.answer_id,
         conversation_id=start.conversation_id,
-        parent=asked,
+        parent_id=start.question_id,
         role=Message.Role.ASSISTANT,
         created_at=now + timedelta(microseconds=1),  # the order of messages is the order of their times
         **(_fields(end) if end else {"status": Message.Status.STREAMING}),
@@ -51,24 +61,25 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
                     user_id=question.actor.user_id,
                     title=start.title,
                     origin=question.origin,
+                    tip_id=start.answer_id,
                 )
             else:
-                Conversation.objects.filter(id=start.conversation_id).update(updated_at=now)
-            Message.objects.bulk_create([asked, answer])
+                Conversation.objects.filter(id=start.conversation_id).update(updated_at=now, tip_id=start.answer_id)
+            Message.objects.bulk_create([answer] if start.is_asked else [asked, answer])
     except IntegrityError as error:
         raise InvalidInput("This conversation was begun or deleted somewhere else meanwhile. Ask again.") from error
 
 
-def save_partial(answer_id: UUID, text: str) -> None:
+def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:
     """Keep what has come so far, and show that somebody still writes."""
-    Message.objects.filter(id=answer_id, status=Message.Status.STREAMING).update(
-        content=text, updated_at=timezone.now()
+    Message.objects.filter(id=answer_id, status__in=UNENDED).update(
+        content=text, sources=rows_of(sources), status=Message.Status.STREAMING, updated_at=timezone.now()
     )
 
 
 def end_turn(end: TurnEnd) -> None:
-    """Store how a turn ended. A turn ends once: what is not streaming any more stays as it is."""
-    unended = Message.objects.filter(id=end.answer_id, status=Message.Status.STREAMING)
+    """Store how a turn ended. A turn ends once; one that was taken for dead, and is not, still does."""
+    unended = Message.objects.filter(id=end.answer_id, status__in=UNENDED)
     unended.update(**_fields(end), updated_at=timezone.now())
 
 
@@ -87,16 +98,55 @@ def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each
     }
 
 
-def interrupt_abandoned() -> int:
-    """Mark answers whose server stopped in the middle; their text stays. How many there were."""
+def interrupt_abandoned(conversation_id: UUID | None = None) -> int:
+    """Mark answers whose server stopped in the middle, of one conversation or all, and keep all that had come of
+    them. How many there were."""
     silent = timezone.now() - ABANDONED_AFTER
     abandoned = Message.objects.filter(status=Message.Status.STREAMING, updated_at__lt=silent)
-    return abandoned.update(status=Message.Status.INTERRUPTED, updated_at=timezone.now())
+    if conversation_id is not None:
+        abandoned = abandoned.filter(conversation_id=conversation_id)
+    return sum(map(_interrupt, abandoned.select_related("conversation")))
+
+
+def _interrupt(message: Message) -> int:
+    place = (Actor(user_id=message.conversation.user_id), message.conversation_id)
+    written = find_written(place, message.id) or ""
+    text = check_citations(written, max((source["n"] for source in message.sources), default=0)).strip()
+    still = Message.objects.filter(id=message.id, status=Message.Status.STREAMING, updated_at=message.updated_at)
+    return still.update(
+        status=Message.Status.INTERRUPTED,
+        content=text if len(text) > len(message.content) else message.content,
+        updated_at=timezone.now(),
+    )
+
+
+def delete_message(message: Message) -> None:
+    """Delete a message with all that follows it; the branch before it is shown then."""
+    conversation_id, parent_id = message.conversation_id, message.parent_id
+    history.forget(conversation_id)
+    with transaction.atomic():
+        Message.objects.filter(id__in=_following(message)).delete()
+        sibling = Message.objects.filter(conversation_id=conversation_id, parent_id=parent_id).last()
+        tip = sibling.id if sibling else parent_id
+        conversation = Conversation.objects.select_for_update().filter(id=conversation_id)
+        conversation.filter(tip=None).update(tip_id=tip)
+
+
+def _following(message: Message) -> list[UUID]:
+    """A message and all that stand behind it: all at once, for Django would go down a long conversation one by one."""
+    children: dict[UUID | None, list[UUID]] = {}
+    for identity, parent in Message.objects.filter(conversation=message.conversation_id).values_list("id", "parent_id"):
+        children.setdefault(parent, []).append(identity)
+    found = [message.id]
+    for identity in found:
+        found += children.get(identity, [])  # the walk goes on into them
+    return found
 
 
 def delete_conversation(conversation: Conversation) -> None:
-    """Delete a conversation with its messages, and what Redis remembers of it."""
+    """Delete a conversation with its messages and files, and what Redis remembers of it."""
     history.forget(conversation.id)
+    delete_attached(conversation.id)
     conversation.delete()
 
 

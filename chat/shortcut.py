@@ -48,7 +48,7 @@ Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 MAX_OPENED = 10_000  # keys
-SECURITY = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "SAMEORIGIN"}
+SECURITY = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
 PATH = "/api/ask/"
 MAX_BODY = 64 * 1024  # bytes; a longer one is Django's to read or to refuse
 WISHES = {b"cache-control", b"x-polyai-cache-threshold"}  # headers that the pipeline knows how to heed

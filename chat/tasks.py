@@ -7,6 +7,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from celery import shared_task
 
+from chat.attaching import forget_unsent
 from chat.audits import audit
 from chat.services import interrupt_abandoned
 
@@ -14,6 +15,11 @@ from chat.services import interrupt_abandoned
 @shared_task
 def interrupt_abandoned_answers() -> None:
     interrupt_abandoned()
+
+
+@shared_task
+def forget_unsent_files() -> None:
+    forget_unsent()
 
 
 @shared_task(time_limit=300)

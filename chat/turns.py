@@ -45,7 +45,7 @@ class RunningTurn:
     """Between `start` and one of `complete`, `stop` and `fail`; only the first of them counts."""
 
     def __init__(self, question: Question, start: TurnStart, model: ChatModel, embedder: Embedder) -> None:
-        self.question, self.start = question, start
+        self.question, self.start = _settled(question, start), start
         self.is_open = True
         self._has_begun = False
         self.sources: tuple[Source, ...] = ()
@@ -53,8 +53,8 @@ class RunningTurn:
         self._storing: asyncio.Future[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._model, self._embedder = model, embedder
-        self._inquiry = inquire(question, start, (), model, embedder)
-        self._status = "bypass" if question.fresh else "miss"
+        self._inquiry = inquire(self.question, start, (), model, embedder)
+        self._status = "bypass" if question.passes_cache_by else "miss"
         self._match: Match | None = None
         self._found = Found()
         self._faults: set[str] = set()
@@ -67,7 +67,12 @@ class RunningTurn:
         self._has_begun = True
         s = self.start
         return AnswerStarted(
-            conversation_id=s.conversation_id, question_id=s.question_id, answer_id=s.answer_id, title=s.title
+            conversation_id=s.conversation_id,
+            question_id=s.question_id,
+            answer_id=s.answer_id,
+            title=s.title,
+            question=self.question.text,
+            follows=s.tip,
         )
 
     @property
@@ -163,7 +168,7 @@ class RunningTurn:
         while True:
             await asyncio.sleep(services.SAVE_EVERY)
             try:
-                await in_db(services.save_partial)(self.start.answer_id, self.text)
+                await in_db(services.save_partial)(self.start.answer_id, self.text, self.sources)
             except PolyAIError as problem:
                 log.warning("answer %s: nothing saved (%s)", self.start.answer_id, problem.message)
 
@@ -287,6 +292,13 @@ class RunningTurn:
             opinion_model=self._model.name if found.opinion_tokens else "",
             faults=tuple(sorted(self._faults)),
         )
+
+
+def _settled(question: Question, start: TurnStart) -> Question:
+    """What is asked, with what the conversation knows of it."""
+    attached_to = start.conversation_id if start.has_attached else None
+    filters = replace(question.filters, attached_to=attached_to)
+    return replace(question, text=start.text or question.text, filters=filters)
 
 
 def failed(error: PolyAIError, turn: RunningTurn | None = None) -> AnswerFailed:

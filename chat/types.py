@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from accounts.types import Actor
 from caching.types import CachedAnswer, Policy, Source
+from knowledge.types import Filters
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """Where in its conversation a question is asked, if not after what is shown last.
+
+    `follow`: after this answer. `edit`: in the place of this question. `regenerate`: this question again, with
+    another answer. `continue`: the same, and the answer begins with what this one has.
+    """
+
+    kind: Literal["follow", "edit", "regenerate", "continue"]
+    message_id: UUID
+
+    @property
+    def is_again(self) -> bool:
+        """Whether the question is one that was asked already."""
+        return self.kind in ("regenerate", "continue")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """`conversation_id` names the conversation to go on with; one that does not exist yet is begun under it.
     `fresh` passes the cache by when reading; the new answer replaces what was there, unless `no_store`.
-    `threshold` may tighten the project's similarity threshold."""
+    `threshold` may tighten the project's similarity threshold. `model` is one of those configured; empty: the first.
+    `filters` restrict what is searched. `text` is what was asked already where the `branch` asks it again."""
 
     actor: Actor
     project: str  # slug
@@ -26,6 +47,14 @@ class Question:
     threshold: float | None = None
     is_kept: bool = True  # else no conversation remembers it
     origin: str = "web"  # a Conversation.Origin
+    branch: Branch | None = None
+    model: str = ""
+    filters: Filters = EVERYTHING
+
+    @property
+    def passes_cache_by(self) -> bool:
+        """Whoever asks for another answer does not want the same again."""
+        return self.fresh or (self.branch is not None and self.branch.is_again)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +89,8 @@ class AnswerStarted:
     question_id: UUID
     answer_id: UUID
     title: str
+    question: str
+    follows: UUID | None = None  # the answer that the question stands behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +148,14 @@ Event: TypeAlias = AnswerStarted | SourcesFound | TextDelta | AnswerRestarted | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """The beginning of an answer that is to be continued, and the sources that its numbers mean."""
+
+    text: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnStart:
     """What a turn begins from, read in one go, and the ids that its messages will have."""
 
@@ -129,6 +168,10 @@ class TurnStart:
     tip: UUID | None  # the message that the question follows
     question_id: UUID
     answer_id: UUID
+    is_asked: bool = False  # the question is stored already
+    text: str = ""  # as it was asked then
+    begun: Begun | None = None
+    has_attached: bool = False  # files of the asker's stand beside the project's documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat import cache_views, feedback_views, usage_views, views
+from chat import cache_views, composer_views, feedback_views, usage_views, views
 
 urlpatterns = [
     path("projects/<slug:slug>/cache/entries/write/", cache_views.write, name="cache-write"),
@@ -12,10 +12,16 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("ask/", views.ask, name="ask"),
     path("chat/<uuid:conversation_id>/", views.conversation, name="conversation"),
+    path("projects/<slug:slug>/reading/", composer_views.reading, name="reading"),
+    path("chat/<uuid:conversation_id>/files/", composer_views.files, name="files"),
+    path("chat/<uuid:conversation_id>/files/<uuid:document_id>/remove/", composer_views.remove, name="remove-file"),
+    path("chat/<uuid:conversation_id>/files/<uuid:document_id>/retry/", composer_views.retry, name="retry-file"),
     path("chat/<uuid:conversation_id>/delete/", views.delete, name="delete-conversation"),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/wrong/", views.report_wrong, name="report-wrong"),
     path(
         "chat/<uuid:conversation_id>/messages/<uuid:message_id>/feedback/", feedback_views.give, name="feedback-message"
     ),
     path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/", views.message, name="message"),
+    path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/markdown/", views.markdown, name="message-markdown"),
+    path("chat/<uuid:conversation_id>/messages/<uuid:message_id>/delete/", views.delete_message, name="delete-message"),
 ]

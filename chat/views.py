@@ -11,24 +11,28 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import actor_of
 from accounts.models import Role
 from accounts.selectors import get_role, list_projects
 from accounts.types import Actor
-from chat import runs, services
-from chat.models import Conversation, Message
+from chat import mirror, services
+from chat.models import Conversation, Feedback, Message
 from chat.pipeline import answer
 from chat.rendering import render as render_markdown
-from chat.selectors import get_conversation, list_conversations, list_messages
+from chat.selectors import get_conversation, get_message, is_unfinished, list_conversations, list_page
 from chat.types import AnswerFailed, Question
 from core.database import release
 from core.errors import InvalidInput, NotFound
-from knowledge.selectors import list_documents
-from providers.registry import get_chat_model
+from knowledge.selectors import get_progress, has_attached
+from knowledge.types import Filters
+from providers.registry import get_chat_model, list_chat_models
 
 LISTED = 100  # conversations in the side bar
+BLANK_QUESTION = {"role": "user", "id": ""}
+BLANK_ANSWER = {"role": "assistant", "id": "", "status": "streaming"}
 SUGGESTIONS = {
     "polyai-handbook": [
         "How does PolyAI decide that a cached answer may be served?",
@@ -45,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     projects = list(list_projects(actor))
     if not projects:
-        return redirect("projects")
+        return render(request, "chat/first_run.html", {"room": "chat"})
     wanted = request.GET.get("project", "")
     last = list_conversations(actor).select_related("project").first()
     project = next((p for p in projects if p.slug == wanted), last.project if last else projects[0])
@@ -53,7 +57,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "project": project,
         "conversation_id": uuid.uuid4(),
         "suggestions": SUGGESTIONS.get(project.slug, []),
-        "has_documents": list_documents(actor, project.id).exists(),
+        "progress": get_progress(actor, project.id),
         "role": get_role(actor, project),
         "roles": Role,
     }
@@ -65,14 +69,17 @@ def home(request: HttpRequest) -> HttpResponse:
 def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     found = get_conversation(actor, conversation_id)
-    shown = list_messages(found)
+    services.interrupt_abandoned(found.id)
+    shown, has_earlier = list_page(found, message_id=_uuid(request, "message"), before=_uuid(request, "before"))
     for message in shown:
         _render(message)
     context = {
         "conversation": found,
+        "has_earlier": has_earlier,
         "conversation_id": found.id,
         "project": found.project,
         "shown": shown,
+        "has_files": has_attached(found.id),
         "role": get_role(actor, found.project),
     }
     return render(request, "chat/chat.html", {**_frame(actor), **context})
@@ -83,11 +90,33 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
 def message(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
     """One message as HTML: what a page shows that was opened while the answer was being written."""
     found = get_conversation(actor_of(request), conversation_id)
-    for shown in list_messages(found):
-        if shown.id == message_id:
-            _render(shown)
-            return render(request, "chat/_message.html", {"message": shown, "slug": found.project.slug})
-    return HttpResponse(status=404)
+    services.interrupt_abandoned(found.id)
+    shown = get_message(found, message_id)
+    _render(shown)
+    context = {"message": shown, "slug": found.project.slug, "models": list_chat_models()}
+    return render(request, "chat/_message.html", context)
+
+
+@require_GET
+@login_required
+def markdown(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
+    """A message as it was written."""
+    shown = get_message(get_conversation(actor_of(request), conversation_id), message_id)
+    return HttpResponse(shown.content, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+@login_required
+def delete_message(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
+    """Delete a message with all that follows it."""
+    actor = actor_of(request)
+    found = get_conversation(actor, conversation_id)
+    shown = get_message(found, message_id)
+    async_to_sync(mirror.stop)((actor, conversation_id), None)
+    services.delete_message(shown)
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"deleted": True})
+    return redirect("conversation", conversation_id=conversation_id)
 
 
 @require_POST
@@ -97,12 +126,14 @@ def ask(request: HttpRequest) -> HttpResponse:
     try:
         conversation_id = UUID(request.POST.get("conversation", ""))
     except ValueError as error:
-        raise InvalidInput("The form has lost its conversation. Reload the page and ask again.") from error
+        raise InvalidInput(_("The form has lost its conversation. Reload the page and ask again.")) from error
     question = Question(
         actor=actor_of(request),
         project=request.POST.get("project", ""),
         text=request.POST.get("text", ""),
         conversation_id=conversation_id,
+        model=request.POST.get("model", ""),
+        filters=_filters(request),
     )
     release()  # nothing is held while the model writes
     failure = async_to_sync(_to_the_end)(question)
@@ -120,11 +151,11 @@ def report_wrong(request: HttpRequest, conversation_id: UUID, message_id: UUID) 
     found = get_conversation(actor_of(request), conversation_id)
     message = found.messages.select_related("conversation__project", "parent").filter(id=message_id).first()
     if message is None:
-        raise NotFound("This answer does not exist, or is not yours.")
+        raise NotFound(_("This answer does not exist, or is not yours."))
     services.report_wrong(message)
     if request.headers.get("Accept") == "application/json":
         return JsonResponse({"evicted": True})
-    messages.success(request, "Thank you. This answer has left the cache.")
+    messages.success(request, _("Thank you. This answer has left the cache."))
     return redirect("conversation", conversation_id=conversation_id)
 
 
@@ -133,9 +164,27 @@ def report_wrong(request: HttpRequest, conversation_id: UUID, message_id: UUID) 
 def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     found = get_conversation(actor, conversation_id)
-    runs.stop(actor, conversation_id)
+    async_to_sync(mirror.stop)((actor, conversation_id), None)
     services.delete_conversation(found)
     return redirect("home")
+
+
+def _uuid(request: HttpRequest, name: str) -> UUID | None:
+    """An id in the address. Raises NotFound for what is none."""
+    value = request.GET.get(name)
+    try:
+        return UUID(value) if value else None
+    except ValueError as error:
+        raise NotFound(_("This message does not exist any more.")) from error
+
+
+def _filters(request: HttpRequest) -> Filters:
+    """What the form restricts its question to: `document` and `tag`, each any number of times. Raises InvalidInput."""
+    try:
+        documents = tuple(UUID(value) for value in request.POST.getlist("document"))
+    except ValueError as error:
+        raise InvalidInput(_("The form names a document that is none. Reload the page and ask again.")) from error
+    return Filters(documents=documents, tags=tuple(request.POST.getlist("tag")))
 
 
 async def _to_the_end(question: Question) -> AnswerFailed | None:
@@ -152,11 +201,19 @@ def _frame(actor: Actor) -> dict[str, object]:
         "projects": list_projects(actor),
         "conversations": list_conversations(actor).filter(origin=Conversation.Origin.WEB)[:LISTED],
         "is_extractive": get_chat_model().is_extractive,
+        "models": list_chat_models(),
+        "reasons": Feedback.Reason.choices,
+        "blank_question": BLANK_QUESTION,
+        "blank_answer": BLANK_ANSWER,
         "room": "chat",
     }
 
 
 def _render(message: Message) -> None:
+    """Give a message what the template shows of it."""
     if message.role == Message.Role.ASSISTANT:
         highest = max((source["n"] for source in message.sources), default=0)
+        feedback = getattr(message, "feedback", None)
         message.html = render_markdown(message.content, highest, str(message.id))  # type: ignore[attr-defined]  # for the template
+        message.rating = feedback.is_good if feedback else None  # type: ignore[attr-defined]  # likewise
+        message.is_unfinished = is_unfinished(message)  # type: ignore[attr-defined]  # likewise

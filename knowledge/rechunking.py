@@ -22,9 +22,11 @@ SAMPLE = 1_000  # chunks, of which the mean size is taken
 
 
 def list_cut_otherwise(project: Project) -> QuerySet[Document]:
-    """Documents whose chunks were not made as the project wants them now. Those that are still to be read will be."""
+    """Documents whose chunks were not made as the project wants them now. Those that are still to be read will be, and
+    what is attached to a conversation stays as it is: nobody else is to know of it, not even how many there are."""
     cut = (Document.State.READY, Document.State.EMBEDDING)
-    return Document.objects.filter(project=project, state__in=cut).exclude(chunking=str(get_chunking(project)))
+    documents = Document.objects.filter(project=project, attached_to=None, state__in=cut)
+    return documents.exclude(chunking=str(get_chunking(project)))
 
 
 def rechunk(project: Project) -> int:

@@ -51,10 +51,17 @@ def search(
 
 
 async def find(
-    actor: Actor, project_id: UUID, embedder: Embedder, text: str, vector: Vector | None, faults: set[str]
+    actor: Actor,
+    project_id: UUID,
+    embedder: Embedder,
+    text: str,
+    vector: Vector | None,
+    faults: set[str],
+    *,
+    filters: Filters = EVERYTHING,
 ) -> list[Passage]:
     """The same from asynchronous code. A reranker that fails is noted in `faults`."""
-    passages = await in_db(_search)(actor, project_id, embedder, text, vector, wanted(TOP), EVERYTHING)
+    passages = await in_db(_search)(actor, project_id, embedder, text, vector, wanted(TOP), filters)
     return await rerank(text, passages, TOP, faults)
 
 

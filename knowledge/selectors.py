@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import BigIntegerField, Case, Count, F, Q, QuerySet, Sum, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.selectors import list_projects
 from accounts.types import Actor
@@ -26,15 +27,34 @@ _BYTES_DONE = Case(
 
 
 def list_documents(actor: Actor, project_id: UUID) -> QuerySet[Document]:
-    return Document.objects.filter(project__in=list_projects(actor), project_id=project_id)
+    """The project's own: nothing that is attached to a conversation, not even the actor's."""
+    return Document.objects.filter(project__in=list_projects(actor), project_id=project_id, attached_to=None)
+
+
+def list_attached(actor: Actor, conversation_id: UUID) -> QuerySet[Document]:
+    """What the actor attached to a conversation, in its order; nothing of anybody else's."""
+    mine = Document.objects.filter(attached_to=conversation_id, uploaded_by=actor.user_id)
+    return mine.filter(project__in=list_projects(actor)).select_related("project").order_by("created_at", "name")
+
+
+def has_attached(conversation_id: UUID) -> bool:
+    """Whether anything is attached to the conversation, in whatever state."""
+    return Document.objects.filter(attached_to=conversation_id).exists()
+
+
+def list_attachment_places(before: datetime) -> set[UUID]:
+    """The conversations, existing or not, to which something was attached before a time."""
+    old = Document.objects.filter(attached_to__isnull=False, created_at__lt=before)
+    return {place for place in old.order_by().values_list("attached_to", flat=True).distinct() if place}
 
 
 def get_document(actor: Actor, document_id: UUID) -> Document:
-    """Raises NotFound, also for a document in a project that the actor may not read."""
+    """Raises NotFound, also for a document in a project that the actor may not read, or attached by another."""
     documents = Document.objects.select_related("project").filter(project__in=list_projects(actor))
-    document = documents.filter(id=document_id).first()
+    own = Q(attached_to=None) | Q(uploaded_by=actor.user_id)
+    document = documents.filter(own, id=document_id).first()
     if document is None:
-        raise NotFound("This document does not exist, or is not yours to open.")
+        raise NotFound(_("This document does not exist, or is not yours to open."))
     return document
 
 

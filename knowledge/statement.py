@@ -74,7 +74,9 @@ def build(
     }
     allowed = _named(list_projects(actor).filter(id=project_id).values("id"), "allowed", parameters)
     chosen = list_filtered(project_id, filters)
-    where = "" if chosen is None else f"AND document.id IN ({_named(chosen.values('id'), 'filter', parameters)})"
+    where = _of_the_asker(actor, filters, parameters)
+    if chosen is not None:
+        where += f" AND document.id IN ({_named(chosen.values('id'), 'filter', parameters)})"
     dense, cosine = _NO_DENSE, "NULL"
     if space is not None and vector is not None:
         parameters |= {"space": space.id, "vector": VectorText(vector).to_text()}
@@ -90,8 +92,9 @@ def build(
 
 
 def list_filtered(project_id: UUID, filters: Filters) -> QuerySet[Document] | None:
-    """The documents that filters let through; None for no filter."""
-    if filters == Filters():
+    """The documents that filters let through; None for no filter. Whose they are, if they are attached to a
+    conversation, is not looked at."""
+    if filters == Filters(attached_to=filters.attached_to):
         return None
     documents = Document.objects.filter(project_id=project_id).order_by()
     if filters.documents:
@@ -108,6 +111,15 @@ def list_filtered(project_id: UUID, filters: Filters) -> QuerySet[Document] | No
         values = value if isinstance(value, tuple) else (value,)
         documents = documents.filter(reduce(or_, [Q(metadata__contains={key: one}) for one in values]))
     return documents
+
+
+def _of_the_asker(actor: Actor, filters: Filters, parameters: dict[str, Any]) -> str:  # Any: what psycopg adapts
+    """The project's documents, and what the actor attached to the conversation that is asked in."""
+    if filters.attached_to is None:
+        return "AND document.attached_to IS NULL"
+    parameters |= {"attached_to": filters.attached_to, "attached_by": actor.user_id}
+    return """AND (document.attached_to IS NULL OR document.attached_to = %(attached_to)s
+        AND document.uploaded_by_id IS NOT DISTINCT FROM %(attached_by)s::uuid)"""
 
 
 def _named(query: QuerySet[Any, Any], name: str, parameters: dict[str, Any]) -> str:  # Any: of any model

@@ -133,6 +133,10 @@ class Progress:
         return sum(self.counts.get(state, 0) for state in ("queued", "parsing", "embedding"))
 
     @property
+    def finished(self) -> int:
+        return self.documents - self.unfinished
+
+    @property
     def percent(self) -> int:
         """Of the bytes, 0 to 100; less than 100 while a document is unfinished."""
         if not self.unfinished:
@@ -147,6 +151,9 @@ class Filters:
     `tags`: documents with all of these. `kinds`: name endings without the dot. `metadata`: key and value pairs,
     all of which the document's own metadata has; of a tuple, one of its values. `since` and `until` are of the
     document's upload.
+
+    `attached_to` adds to the project's documents what the asker attached to that conversation; the other fields
+    choose among both. Without it nothing attached is looked at.
     """
 
     documents: tuple[UUID, ...] = ()
@@ -155,6 +162,7 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    attached_to: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

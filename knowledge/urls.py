@@ -18,6 +18,7 @@ urlpatterns = [
     path(f"{DOCUMENT}describe/", document_views.describe, name="describe-document"),
     path(f"{DOCUMENT}original/", document_views.original, name="original"),
     path(f"{DOCUMENT}pages/<int:number>.png", document_views.page, name="document-page"),
+    path("projects/<slug:slug>/pick/", views.pick, name="pick"),
     path("projects/<slug:slug>/sources/", source_views.sources, name="sources"),
     path("projects/<slug:slug>/search/", playground_views.playground, name="playground"),
 ]

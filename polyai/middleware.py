@@ -1,28 +1,33 @@
-"""Our errors as pages."""
+"""Our errors as pages, and what browsers are told that a page may do."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from csp.middleware import CSPMiddleware, PolicyParts
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import Gone, NotAllowed, NotFound, PolyAIError, StoreUnavailable
+from polyai import policies
 
-TITLES: dict[type[PolyAIError], str] = {
-    NotFound: "Not found",
-    NotAllowed: "Not allowed",
-    Gone: "This link has ended",
-    StoreUnavailable: "Not available at the moment",
+TITLES: dict[type[PolyAIError], Promise] = {
+    NotFound: gettext_lazy("Not found"),
+    NotAllowed: gettext_lazy("Not allowed"),
+    Gone: gettext_lazy("This link has ended"),
+    StoreUnavailable: gettext_lazy("Not available at the moment"),
 }
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form from before a log-in or log-out in another tab."""
-    message = "You have logged in or out since this form was opened. Go back, reload the page and try again."
-    return render(request, "error.html", {"title": "This form is too old", "message": message}, status=403)
+    message = _("You have logged in or out since this form was opened. Go back, reload the page and try again.")
+    return render(request, "error.html", {"title": _("This form is too old"), "message": message}, status=403)
 
 
 class ErrorPages:
@@ -40,8 +45,28 @@ class ErrorPages:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OperationalError | InterfaceError):
-            error = StoreUnavailable("The database does not answer. Try again in a moment.")
+            error = StoreUnavailable(_("The database does not answer. Try again in a moment."))
         if not isinstance(error, PolyAIError):
             return None
-        context = {"title": TITLES.get(type(error), "That did not work"), "message": error.message}
+        context = {"title": TITLES.get(type(error), gettext_lazy("That did not work")), "message": error.message}
         return render(request, "error.html", context, status=error.status)
+
+
+class Policies(CSPMiddleware):
+    """Content-Security-Policy and its kin on every response; a view's own header stays as it is."""
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        """The pages that others made need more than ours."""
+        parts = super().get_policy_parts(request, response, report_only)
+        if request.path_info.startswith("/admin/"):
+            parts.config = policies.ADMIN
+        elif request.path_info.startswith("/api/docs/"):
+            parts.config = policies.API_PAGE
+        return parts
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        for name, value in policies.HEADERS.items():
+            response.headers.setdefault(name, value)
+        return super().process_response(request, response)

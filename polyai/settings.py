@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from environs import Env, EnvError, ValidationError, validate
 
-from polyai import theme
+from polyai import policies, theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -88,6 +88,7 @@ try:
         "OPENAI_API_BASE_URL", "", validate=HTTP_ADDRESS
     )
     CHAT_MODEL = env.str("POLYAI_CHAT_MODEL", "gpt-4o-mini")
+    CHAT_MODELS: list[str] = env.list("POLYAI_CHAT_MODELS", [])
     CHAT_TIMEOUT = env.float("POLYAI_CHAT_TIMEOUT", 60.0, validate=validate.Range(1, 3600))
     EMBEDDING_BASE_URL = env.str("POLYAI_EMBEDDING_BASE_URL", "", validate=HTTP_ADDRESS)
     EMBEDDING_API_KEY = env.str("POLYAI_EMBEDDING_API_KEY", "") or OPENAI_API_KEY
@@ -193,6 +194,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
     "channels",
     "core",
     "accounts",
@@ -206,7 +208,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
+    "polyai.middleware.Policies",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -226,6 +230,8 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "polyai.i18n.catalog_address",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
@@ -234,11 +240,14 @@ TEMPLATES = [
 ]
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]  # how one is added: docs/translating.md
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
 SERVESTATIC_USE_FINDERS = True  # straight from the packages: no collected copy to keep in step
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # bodies that are not files; files are streamed to disk
 
@@ -250,7 +259,8 @@ if _public.scheme == "https":
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_HTTPONLY = True
-X_FRAME_OPTIONS = "SAMEORIGIN"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": policies.PAGES}
 
 # --- PostgreSQL ---------------------------------------------------------------------------------
 DATABASE_POOL_SIZE = 16
@@ -354,6 +364,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "fill-words": {"task": "knowledge.tasks.fill_words", "schedule": 10, "options": {"expires": 10}},
     "recount-words": {"task": "knowledge.tasks.recount_words", "schedule": 30, "options": {"expires": 30}},
+    "forget-unsent-files": {
+        "task": "chat.tasks.forget_unsent_files",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "interrupt-abandoned-answers": {"task": "chat.tasks.interrupt_abandoned_answers", "schedule": 10},
     # Expires: while the workers are busy with documents, one of them in the queue is enough.
     "flush-ledger": {"task": "caching.tasks.flush_ledger", "schedule": 5, "options": {"expires": 5}},

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from django.templatetags.static import static
+
 UNFOLD = {
     "SITE_TITLE": "PolyAI",
     "SITE_HEADER": "PolyAI",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/polyai.svg")}],
     "SITE_SYMBOL": "quick_reference_all",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,

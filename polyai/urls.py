@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from accounts.api import ProjectsViewSet
@@ -17,7 +17,7 @@ from knowledge.api import DocumentsViewSet
 from knowledge.consumers import DocumentsConsumer
 from knowledge.search_api import SearchView
 from knowledge.web.api import SourcesViewSet
-from polyai import health
+from polyai import health, i18n
 
 router = SimpleRouter()
 router.register("projects", ProjectsViewSet)
@@ -27,7 +27,7 @@ router.register("projects/(?P<slug>[-a-zA-Z0-9_]+)/cache/entries", CacheEntriesV
 
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("ask/", AskView.as_view(), name="api-ask"),
     path("projects/<slug:slug>/search/", SearchView.as_view(), name="api-search"),
     path("projects/<slug:slug>/chunking/", chunking.ChunkingView.as_view(), name="api-chunking"),
@@ -48,6 +48,7 @@ urlpatterns = [
     path("", include("caching.urls")),
     path("admin/", admin.site.urls),
     path("api/", include(api)),
+    path("jsi18n/", i18n.script, name="script-catalog"),
     path("health/live", health.live),
     path("health/ready", health.ready),
 ]

@@ -8,20 +8,32 @@ from __future__ import annotations
 from functools import cache
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
+from core.errors import InvalidInput
 from providers.extractive import ExtractiveModel
 from providers.reranker import Reranker
 from providers.types import LOCAL, ChatModel, Embedder
 
 
+def list_chat_models() -> tuple[str, ...]:
+    """The names of the configured models, the usual one first; none without a configuration."""
+    if not settings.CHAT_CONFIGURED:
+        return ()
+    return tuple(dict.fromkeys([settings.CHAT_MODEL, *settings.CHAT_MODELS]))
+
+
 @cache
-def get_chat_model() -> ChatModel:
+def get_chat_model(name: str = "") -> ChatModel:
+    """The model of this name, or the usual one. Raises InvalidInput for a name that is not configured."""
+    if name and name not in list_chat_models():
+        raise InvalidInput(_("There is no model '%(name)s' here. Choose another.") % {"name": name[:100]})
     if not settings.CHAT_CONFIGURED:
         return ExtractiveModel()
     from providers.openai_compatible import OpenAIChatModel
 
     return OpenAIChatModel(
-        model=settings.CHAT_MODEL,
+        model=name or settings.CHAT_MODEL,
         base_url=settings.OPENAI_BASE_URL,
         api_key=settings.OPENAI_API_KEY,
         timeout=settings.CHAT_TIMEOUT,

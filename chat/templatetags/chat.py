@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from math import floor
 from pathlib import PurePath
+from typing import Any
+from uuid import UUID
 
 from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.marking import render_marked
+from chat.models import Message
 from chat.rendering import render, render_passage
 from knowledge.screens import Stretch
+from providers.prices import find_price
 
 register = template.Library()
 JUST_NOW = 5  # seconds
@@ -67,3 +71,29 @@ def percent(share: float) -> str:
 def total(stages: dict[str, float]) -> float:
     """Milliseconds of all stages; the wait for the first token is a part of generating."""
     return sum(value for name, value in stages.items() if name != "first token")
+
+
+@register.filter
+def place(message: Message) -> dict[str, object]:
+    """A message among those that stand in its place: its number from 1, and its neighbours."""
+    siblings: list[UUID] = message.siblings  # type: ignore[attr-defined]  # as chat.selectors gives it
+    index = siblings.index(message.id)
+    return {
+        "number": index + 1,
+        "before": siblings[index - 1] if index else None,
+        "after": siblings[index + 1] if index + 1 < len(siblings) else None,
+    }
+
+
+@register.filter
+def cost(message: Message | dict[str, Any]) -> str:  # Any: the message's fields
+    """What the model took for an answer; empty for one from a cache, or of a model whose price nobody knows."""
+    of = (
+        message if isinstance(message, dict) else {name: getattr(message, name) for name in ("model", "usage", "cache")}
+    )
+    price = find_price(of["model"]) if of["cache"].get("status") in ("miss", "bypass") else None
+    if price is None:
+        return ""
+    usage = of["usage"]
+    dollars = price.nanodollars(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)) / 1e9
+    return f"${dollars:.4f}" if dollars >= 0.0001 else "< $0.0001"

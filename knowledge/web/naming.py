@@ -38,7 +38,8 @@ def readable_name(url: str, kind: str) -> str:
 def free_name(project_id: UUID, url: str, kind: str) -> str:
     """A name that no document of another origin has: neither another page nor a file that somebody uploaded."""
     name = readable_name(url, kind)
-    taken = Document.objects.filter(project_id=project_id, name=name).exclude(source_url=url).exists()
+    named = Document.objects.filter(project_id=project_id, name=name, attached_to=None)
+    taken = named.exclude(source_url=url).exists()
     return _marked(name.removesuffix(kind), kind, url) if taken else name
 
 

@@ -24,7 +24,8 @@ def load() -> int:
             return 0
         project = create_project(name=NAME, slug=SLUG, visibility=Project.Visibility.EVERYONE)
     pages = sorted((settings.BASE_DIR / "docs").glob("*.md"))
-    for gone in Document.objects.filter(project=project, uploaded_by=None).exclude(name__in=[p.name for p in pages]):
+    ours = Document.objects.filter(project=project, uploaded_by=None, attached_to=None)
+    for gone in ours.exclude(name__in=[page.name for page in pages]):
         services.delete(gone)
     changed = 0
     for page in pages:

@@ -1,75 +1,81 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
-import { fromHtml, post, socketAddress } from "./page.js";
-import { giveBack, onSend, setBusy } from "./composer.js";
+import { Connection } from "./connection.js";
+import { giveBack, onSend, queue, sessionExpired, setBusy } from "./composer.js";
+import { fromHtml } from "./page.js";
 import { openPanel, closePanel } from "./sources.js";
 
-const $ = (name) => document.querySelector(`[data-${name}]`);
-const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = $("status");
+const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
+const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
 const { conversation, project } = form.dataset;
-const LOGGED_OUT = "You are logged out. Log in again in another tab, then send.";
-const POLL = 1000; // milliseconds between looks at an answer that another page began
+const POLL = 1000; // milliseconds between looks at an answer whose writer is gone
+const MOST = 120, KEPT = 80; // messages in the page: the earliest leave it, and come back when one scrolls up
 
-let socket = null;
 let current = null; // the answer that is being written: its article
-let lastQuestion = "";
+let asked = null; // what was asked from here and not begun yet
 let pinned = true; // the end of the thread is kept in view
+const blocks = []; // of the answer that is being written, as HTML
+let firstChanged = Infinity, isPainting = false;
 
-// --- The connection ------------------------------------------------------------------------------
+const byId = (id) => document.getElementById(`message-${id}`);
 
-function connected() {
-  if (socket && socket.readyState === WebSocket.OPEN) return Promise.resolve(socket);
-  return new Promise((resolve, reject) => {
-    socket = new WebSocket(socketAddress(`/ws/conversations/${conversation}/`));
-    socket.addEventListener("open", () => resolve(socket));
-    socket.addEventListener("message", (event) => receive(JSON.parse(event.data)));
-    socket.addEventListener("close", (event) => {
-      const reason = event.code === 4401 ? LOGGED_OUT : "The connection to the server was lost. Send again.";
-      reject(new Error(reason));
-      if (current?.dataset.message) follow(current); // the answer goes on without this socket
-      else if (current) giveUp(reason);
-    });
-  });
-}
+// --- What the server tells -----------------------------------------------------------------------
 
 const receivers = {
+  following(event) {
+    if (!event.answer_id && current?.dataset.message && !asked) look(current);
+  },
   answer_started(event) {
+    const known = byId(event.answer_id);
+    if (known && known.dataset.status !== "streaming") { current = null; return; } // told again, and shown already
+    if (current?.dataset.message && current !== known) look(current);
+    if (event.follows && !byId(event.follows)) { location.reload(); return; } // on a branch that is not shown
+    const hadOthers = clearAfter(event);
+    const question = byId(event.question_id) ?? asked?.question ?? addQuestion(event.question);
+    question.id = `message-${event.question_id}`;
+    question.dataset.message = event.question_id;
+    current = known ?? asked?.answer ?? addAnswer();
     current.id = `message-${event.answer_id}`;
     current.dataset.message = event.answer_id;
+    current.toggleAttribute("data-has-others", hadOthers);
+    asked = null;
+    clear();
+    busy(true);
     if (form.dataset.new === "yes") beginConversation(event.title);
   },
   sources_found(event) {
-    current.querySelector("[data-sources]").innerHTML = event.sources_html;
-    say(event.sources.length ? `Reading ${event.sources.length} passages` : "Nothing found in the documents");
+    $("sources", current).innerHTML = event.sources_html;
+    const found = event.sources.length;
+    say(found ? interpolate(ngettext("Reading %s passage", "Reading %s passages", found), [found]) : gettext("Nothing found in the documents"));
   },
   text_delta(event) {
     say("");
-    const body = current.querySelector("[data-body]");
-    while (body.children.length > event.html.start) body.lastElementChild.remove();
-    for (const block of event.html.blocks) {
-      const part = document.createElement("div");
-      part.className = "block";
-      part.innerHTML = block;
-      body.append(part);
-    }
-    keepInView();
+    blocks.splice(event.html.start, Infinity, ...event.html.blocks);
+    firstChanged = Math.min(firstChanged, event.html.start);
+    if (isPainting) return;
+    paint();
+    isPainting = true;
+    requestAnimationFrame(() => { isPainting = false; if (current) paint(); });
   },
-  answer_restarted() {
-    current.querySelector("[data-body]").replaceChildren();
-    current.querySelector("[data-sources]").replaceChildren();
-  },
+  answer_restarted: clear,
   answer_completed(event) {
-    current.querySelector("[data-body]").innerHTML = event.html;
-    current.querySelector("[data-facts]").innerHTML = event.facts_html;
-    finish("complete", "Answer complete");
+    $("body", current).innerHTML = event.html;
+    $("sources", current).innerHTML = event.sources_html;
+    $("facts", current).innerHTML = event.facts_html;
+    finish("complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
   },
   answer_stopped() {
-    note("Stopped. What had come was kept.", "state");
-    finish("stopped", "Stopped");
+    paint();
+    note(gettext("Stopped. What had come was kept."), "state");
+    finish("stopped", gettext("Stopped"));
   },
   answer_failed(event) {
-    if (!event.answer_id) return giveUp(event.message);
-    note(event.message, "state error", true);
+    if (!event.answer_id) return giveUp(event.message, event.retry_after);
+    paint();
+    note(event.message, "state error");
     finish("failed", event.message);
+  },
+  answer_interrupted() {
+    look(current);
   },
   refused(event) {
     giveUp(event.message);
@@ -77,37 +83,126 @@ const receivers = {
 };
 
 function receive(event) {
-  if (current) receivers[event.type]?.(event);
+  if (current || ["answer_started", "following"].includes(event.type)) receivers[event.type]?.(event);
+}
+
+// Only what has changed is put into the page, once a picture.
+function paint() {
+  const body = $("body", current);
+  while (body.children.length > firstChanged) body.lastElementChild.remove();
+  for (const html of blocks.slice(body.children.length)) {
+    const part = document.createElement("div");
+    part.className = "block";
+    part.innerHTML = html;
+    body.append(part);
+  }
+  firstChanged = Infinity;
+  keepInView();
+}
+
+function clear() {
+  blocks.length = 0;
+  firstChanged = Infinity;
+  $("body", current).replaceChildren();
+  $("sources", current).replaceChildren();
 }
 
 // --- Asking --------------------------------------------------------------------------------------
 
-async function ask(question, fresh = false) {
-  if (!question.trim() || current) return;
-  lastQuestion = question;
+async function ask(text, options = {}) {
+  if (!text.trim() || current || asked) return;
+  asked = { text, options, question: addQuestion(text.trim()), answer: addAnswer() };
+  await send({ text, ...options });
+}
+
+// Another answer to a question, or the rest of one: `regenerate`, `continue`.
+async function answerAgain(article, kind, model) {
+  if (current || asked) return;
+  const id = article.dataset.message;
+  while (article.nextElementSibling) article.nextElementSibling.remove();
+  const branch = { [kind]: id };
+  article.remove();
+  asked = { text: "", answer: addAnswer(), isBranch: true };
+  await send({ text: "", branch, model });
+}
+
+// A question in other words, in the place of one that was asked.
+async function askInstead(article, text) {
+  if (!text.trim() || current || asked) return;
+  const branch = { edit: article.dataset.message };
+  while (article.nextElementSibling) article.nextElementSibling.remove();
+  article.remove();
+  asked = { text, question: addQuestion(text.trim()), answer: addAnswer(), isBranch: true };
+  await send({ text, branch });
+}
+
+async function send(message) {
   $("welcome")?.remove();
-  const asked = fromHtml('<article class="message question" aria-label="Question"><div class="bubble"></div></article>');
-  asked.firstElementChild.innerText = question.trim();
-  current = fromHtml(`<article class="message answer" aria-label="Answer" data-message><div class="prose" data-body></div>
-    <p class="state working" data-state>Searching the documents</p><footer class="answer-foot" data-footer><div data-sources></div><div data-facts></div></footer></article>`);
-  current.dataset.question = question;
-  thread.append(asked, current);
+  current = asked.answer;
   busy(true);
   pinned = true;
   keepInView();
+  const last = [...thread.querySelectorAll(".answer[data-message]:not([data-message=''])")].at(-1);
+  if (!message.branch && last) message.branch = { follow: last.dataset.message };
   try {
-    const open = await connected();
-    if (current) open.send(JSON.stringify({ type: "ask", text: question, project, fresh }));
+    await connection.send({ type: "ask", project, ...message });
   } catch (error) {
-    if (current) giveUp(error.message);
+    withdraw();
+    if (error.message === "expired") sessionExpired();
+    else if (!message.branch || message.branch.follow) queue(message.text, message);
   }
 }
 
-// Nothing was stored of this question: it goes back into the composer.
-function giveUp(reason) {
+// Nothing was stored of what was asked: it goes back into the composer.
+function giveUp(reason, retryAfter) {
+  if (!asked) return;
+  const { text, isBranch } = asked;
   note(reason, "state error");
-  giveBack(current.dataset.question || "");
+  giveBack(text, retryAfter);
+  asked = null;
   finish("failed", reason);
+  if (isBranch) setTimeout(() => location.reload(), 4000); // what it was to replace is there still
+}
+
+function withdraw() {
+  const { text, question, answer } = asked;
+  question?.remove();
+  answer.remove();
+  giveBack(text);
+  current = asked = null;
+  busy(false);
+}
+
+async function stop() {
+  if (!current) return;
+  await connection.send({ type: "stop", answer_id: current.dataset.message || null }).catch((error) => {
+    status.textContent = error.message === "expired" ? gettext("You are logged out.") : gettext("The server is away. Try again.");
+  });
+}
+
+// --- The thread ----------------------------------------------------------------------------------
+
+function addQuestion(text) {
+  const article = fromHtml($("question-template").innerHTML);
+  article.querySelector(".bubble").innerText = text;
+  thread.append(article);
+  return article;
+}
+
+function addAnswer() {
+  const article = fromHtml($("answer-template").innerHTML);
+  thread.append(article);
+  return article;
+}
+
+// What stands behind the place of a question leaves the page: it is on another branch. Whether there was anything.
+function clearAfter(event) {
+  const place = byId(event.question_id) ?? (event.follows ? byId(event.follows) : null);
+  const mine = [asked?.question, asked?.answer, byId(event.answer_id)];
+  const others = [...thread.querySelectorAll(".message")].filter((message) =>
+    !mine.includes(message) && (place ? place.compareDocumentPosition(message) & Node.DOCUMENT_POSITION_FOLLOWING : true));
+  for (const other of others) other.remove();
+  return others.length > 0 || Boolean(asked?.isBranch);
 }
 
 function busy(isBusy) {
@@ -116,41 +211,66 @@ function busy(isBusy) {
 }
 
 function finish(how, announcement) {
-  current.dataset.status = how;
-  current.querySelector("[data-state].working")?.remove();
+  const article = current;
+  article.dataset.status = how;
+  $("state", article)?.matches(".working") && $("state", article).remove();
   current = null;
   busy(false);
   status.textContent = announcement;
+  if (article.dataset.message && (how !== "complete" || article.matches("[data-has-others]"))) refresh(article);
+  trim();
   keepInView();
 }
 
 function say(what) {
-  const state = current.querySelector("[data-state]");
+  const state = $("state", current);
   if (!state) return;
   if (what) state.textContent = what;
   else state.remove();
 }
 
-function note(what, kind, canRetry = false) {
-  current.querySelector("[data-state]")?.remove();
+function note(what, kind) {
+  $("state", current)?.remove();
   const line = document.createElement("p");
   line.className = kind;
+  line.dataset.state = "";
   line.textContent = what;
-  if (canRetry) line.append(" ", fromHtml('<button type="button" class="link-button" data-fresh>Try again</button>'));
-  current.querySelector("[data-footer]").before(line);
+  $("footer", current).before(line);
 }
 
-async function stop() {
-  if (!current) return;
-  try {
-    (await connected()).send(JSON.stringify({ type: "stop" }));
-  } catch (error) {
-    status.textContent = error.message;
+// The message as the server has it: with its place among the branches, and what can be done with it.
+async function refresh(article) {
+  for (const shown of [article, article.previousElementSibling]) {
+    const fresh = shown?.dataset.message && await fetchMessage(shown.dataset.message);
+    if (fresh && shown !== current) shown.replaceWith(fresh);
   }
 }
 
-// The first answer of a conversation gives the page its address and the side bar its line.
-function beginConversation(title) {
+async function fetchMessage(id) {
+  const response = await fetch(`/chat/${conversation}/messages/${id}/`, { redirect: "manual" }).catch(() => null);
+  return response?.ok ? fromHtml(await response.text()) : null;
+}
+
+// An answer whose writer is gone, or was over before we came: look until it is known how it ended.
+async function look(article) {
+  if (article.dataset.looking) return;
+  article.dataset.looking = "yes";
+  while (article.isConnected) {
+    const shown = await fetchMessage(article.dataset.message);
+    if (shown && shown.dataset.status !== "streaming") {
+      const isCurrent = current === article;
+      article.replaceWith(shown);
+      if (!isCurrent) return;
+      current = null;
+      busy(false);
+      status.textContent = gettext("Answer complete.");
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+}
+
+async function beginConversation(title) {
   form.dataset.new = "no";
   history.replaceState(null, "", `/chat/${conversation}/`);
   document.title = `${title} · PolyAI`;
@@ -166,23 +286,7 @@ function beginConversation(title) {
   list.prepend(item);
 }
 
-// An answer that goes on without us: look until it is there.
-async function follow(article) {
-  const address = `/chat/${conversation}/messages/${article.dataset.message}/`;
-  const response = await fetch(address, { redirect: "manual" }).catch(() => null);
-  if (response?.type === "opaqueredirect" || response?.status === 404) {
-    if (current === article) { note(LOGGED_OUT, "state error"); finish("failed", LOGGED_OUT); }
-    return;
-  }
-  const shown = response?.ok ? fromHtml(await response.text()) : null;
-  if (shown) {
-    article.replaceWith(shown);
-    article = shown;
-    if (current?.id === shown.id) current = shown;
-  }
-  if (!shown || shown.dataset.status === "streaming") setTimeout(() => follow(article), POLL);
-  else if (current === shown) finish(shown.dataset.status, "Answer complete");
-}
+// --- Scrolling -----------------------------------------------------------------------------------
 
 function keepInView() {
   if (pinned) scroll.scrollTop = scroll.scrollHeight;
@@ -193,48 +297,72 @@ scroll.addEventListener("scroll", () => {
   pinned = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 48;
 }, { passive: true });
 
+function trim() {
+  const messages = thread.querySelectorAll(".message");
+  if (!pinned || messages.length <= MOST) return;
+  for (const message of [...messages].slice(0, messages.length - KEPT)) message.remove();
+  offerEarlier();
+}
+
+function offerEarlier() {
+  const first = thread.querySelector(".message")?.dataset.message;
+  $("earlier")?.remove();
+  if (!first) return;
+  const link = fromHtml($("earlier-template").innerHTML);
+  link.querySelector("a").href = `?before=${first}`;
+  thread.prepend(link);
+  earlier.observe(link);
+}
+
+const earlier = new IntersectionObserver(async ([entry]) => {
+  if (!entry.isIntersecting || pinned) return;
+  const line = entry.target;
+  earlier.unobserve(line);
+  const response = await fetch(line.querySelector("a").href).catch(() => null);
+  if (!response?.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const height = scroll.scrollHeight;
+  line.replaceWith(...page.querySelectorAll("[data-thread] > .message"));
+  scroll.scrollTop += scroll.scrollHeight - height;
+  if (page.querySelector("[data-earlier]")) offerEarlier();
+}, { root: scroll, rootMargin: "600px" });
+
 // --- Keys and buttons ----------------------------------------------------------------------------
 
 onSend(ask, stop);
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") { if (!closePanel()) stop(); }
+  if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) { if (!closePanel()) stop(); }
   if (event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "o") { event.preventDefault(); $("new-chat").click(); }
 });
 
 document.addEventListener("click", (event) => {
-  const cite = event.target.closest("a.cite"), fresh = event.target.closest("[data-fresh]");
-  const suggestion = event.target.closest("[data-suggestion]");
-  const wrong = event.target.closest("[data-wrong]");
-  if (wrong) reportWrong(wrong);
+  const cite = event.target.closest("a.cite"), suggestion = event.target.closest("[data-suggestion]");
+  const button = event.target.closest("[data-do]");
   if (cite) { event.preventDefault(); openPanel(cite); }
-  if (fresh) ask(questionOf(fresh.closest(".answer")), true);
   if (suggestion) ask(suggestion.textContent);
   if (event.target.closest("[data-close-panel]")) closePanel();
+  if (button) act(button);
 });
 
-// A cached answer is wrong: it leaves the cache, for everybody.
-async function reportWrong(button) {
-  button.disabled = true;
-  const message = button.closest(".answer").dataset.message;
-  const response = await post(`/chat/${conversation}/messages/${message}/wrong/`);
-  if (!response?.ok) {
-    button.disabled = false;
-    status.textContent = "This could not be reported. Try again.";
-    return;
-  }
-  button.replaceWith(fromHtml('<span class="reported">Reported as wrong, and out of the cache</span>'));
-  status.textContent = "Reported. The answer is out of the cache.";
+document.addEventListener("polyai:edit-last", () => {
+  const last = [...thread.querySelectorAll(".question [data-do=edit]")].at(-1);
+  if (last) act(last);
+});
+
+// What can be done with a message: its rarer half is loaded when it is used.
+async function act(button) {
+  const article = button.closest(".message"), what = button.dataset.do;
+  if (what === "regenerate" || what === "continue") return answerAgain(article, what, button.dataset.model);
+  const actions = await import("./messages.js");
+  await actions[what](article, button, { conversation, askInstead, refresh, tell: (words) => { status.textContent = words; } });
 }
 
-function questionOf(answer) {
-  return answer.dataset.question || answer.previousElementSibling?.querySelector(".bubble")?.innerText || lastQuestion;
-}
+// --- The beginning -------------------------------------------------------------------------------
 
-// An answer that another page, or this one before it was reloaded, began: it can be followed and stopped from here.
-current = document.querySelector('.answer[data-status="streaming"]');
-if (current) {
-  busy(true);
-  follow(current);
-}
-keepInView();
+current = thread.querySelector('.answer[data-status="streaming"]');
+if (current) busy(true);
+const connection = new Connection(conversation, { receive, expired: sessionExpired, after: current ? 0 : undefined });
+if ($("earlier")) earlier.observe($("earlier"));
+const wanted = location.hash && document.getElementById(location.hash.slice(1));
+if (wanted) { pinned = false; wanted.scrollIntoView(); } else keepInView();

@@ -24,7 +24,7 @@ if (picture) {
     if (page === number.textContent) return;
     number.textContent = page;
     link.href = link.href.replace(/#page=\d+$/, `#page=${page}`);
-    image.alt = `Page ${page} as it looks in the original`;
+    image.alt = interpolate(gettext("Page %s as it looks in the original"), [page]);
     picture.classList.add("is-loading");
     image.src = page === first.page ? first.source : first.source.replace(/\d+\.png/, `${page}.png`).replace(/&chunk=[^&]*/, "");
   };

@@ -111,7 +111,7 @@ async function change(form, button, confirmed = "") {
     method: "POST", body, headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" }, redirect: "manual",
   }).catch(() => null);
   const told = await response?.json().catch(() => null);
-  if (!told) tell("That did not work. Reload the page and try again.");
+  if (!told) tell(gettext("That did not work. Reload the page and try again."));
   else if (told.error) tell(told.error);
   else if (told.confirm) {
     if (window.confirm(told.confirm)) await change(form, button, told.count);
@@ -126,14 +126,14 @@ async function change(form, button, confirmed = "") {
 
 // --- Time goes on --------------------------------------------------------------------------------
 
-const spans = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const spans = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 function tellTimes() {
   for (const time of document.querySelectorAll(".document time")) {
     const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
     const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? [];
-    if (unit !== "day" || seconds < 7 * 86400) time.textContent = unit ? spans.format(-Math.floor(seconds / length), unit) : "just now";
+    if (unit !== "day" || seconds < 7 * 86400) time.textContent = unit ? spans.format(-Math.floor(seconds / length), unit) : gettext("just now");
   }
 }
 

@@ -1,13 +1,14 @@
 // What every page has: theme, side bar, confirmations.
 
 const NEXT_THEME = { system: "light", light: "dark", dark: "system" };
+const THEME_NAMES = { system: gettext("Theme: as the system"), light: gettext("Theme: light"), dark: gettext("Theme: dark") };
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-theme-button], [data-toggle-sidebar]");
   if (!target) {
     if (document.body.classList.contains("sidebar-shown") && !event.target.closest(".sidebar")) showSidebar(false);
   } else if (target.matches("[data-theme-button]")) {
-    nextTheme(target);
+    nextTheme();
   } else {
     showSidebar(!document.body.classList.contains("sidebar-shown"));
   }
@@ -18,6 +19,9 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) {
     event.preventDefault();
     event.stopImmediatePropagation();
+  } else if (event.target.matches("[data-log-out]")) {
+    // What was typed and not sent leaves this machine with its writer.
+    for (const key of Object.keys(localStorage)) if (/^(draft|queued):/.test(key)) localStorage.removeItem(key);
   }
 }, true);
 
@@ -30,7 +34,18 @@ for (const chosen of document.querySelectorAll(".tabs [aria-current], .states [a
   chosen.scrollIntoView({ inline: "center", block: "nearest" });
 }
 
-function nextTheme(button) {
+nameTheme();
+reachScrolling();
+window.addEventListener("resize", reachScrolling);
+
+// What scrolls by itself can be scrolled with the keys: not every browser sees to that.
+function reachScrolling() {
+  for (const part of document.querySelectorAll("main :is(.scroll, .wide, pre, table, blockquote)")) {
+    if (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1) part.tabIndex = 0;
+  }
+}
+
+function nextTheme() {
   const root = document.documentElement;
   const next = NEXT_THEME[root.dataset.theme || "system"];
   if (next === "system") {
@@ -40,12 +55,30 @@ function nextTheme(button) {
     root.dataset.theme = next;
     localStorage.setItem("theme", next);
   }
-  button.title = `Theme: ${next}`;
+  nameTheme();
+}
+
+// The button says which theme there is; the bar of the browser takes the colour of the page.
+function nameTheme() {
+  const theme = document.documentElement.dataset.theme || "system";
+  for (const button of document.querySelectorAll("[data-theme-button]")) {
+    button.title = THEME_NAMES[theme];
+    button.setAttribute("aria-label", THEME_NAMES[theme]);
+  }
+  for (const meta of document.querySelectorAll("meta[name=theme-color]")) {
+    const { scheme } = meta.dataset;
+    meta.media = theme === "system" ? `(prefers-color-scheme: ${scheme})` : theme === scheme ? "all" : "not all";
+  }
 }
 
 function showSidebar(shown) {
   document.body.classList.toggle("sidebar-shown", shown);
   if (shown) document.querySelector(".sidebar a")?.focus();
+}
+
+// A number as the reader's language writes it.
+export function number(value) {
+  return value.toLocaleString(document.documentElement.lang);
 }
 
 export function csrfToken() {

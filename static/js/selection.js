@@ -1,5 +1,7 @@
 // Ticked documents: the bar of what can be done to them floats above the page while there are any.
 
+import { number } from "./page.js";
+
 const ticks = () => [...document.querySelectorAll("article.document .document-tick")];
 const bar = () => document.querySelector("[data-bulk]");
 
@@ -20,7 +22,7 @@ export function countTicks() {
     everything.parentElement.hidden = !isWhole; // first the page, then all of them
   }
   bar().querySelector("[data-bulk-count]").textContent =
-    everything?.checked ? "All chosen" : `${count.toLocaleString("en")} chosen`;
+    everything?.checked ? gettext("All chosen") : interpolate(ngettext("%s chosen", "%s chosen", count), [number(count)]);
   bar().hidden = count === 0;
   document.body.classList.toggle("has-bulk", count > 0);
   const all = document.querySelector("[data-tick-all]");

@@ -1,5 +1,5 @@
 // The queue of uploads: any number of files, a few in a request, two requests at a time.
-import { csrfToken } from "./page.js";
+import { csrfToken, number } from "./page.js";
 import { chosenFiles, droppedFiles } from "./folders.js";
 
 const form = document.querySelector("[data-upload]");
@@ -86,11 +86,11 @@ function send(batch, state, rows) {
       draw();
     });
     const fail = (words, isPassing) => reject(Object.assign(new Error(words), { isPassing }));
-    request.addEventListener("error", () => fail("The upload was cut off. Try again.", true));
-    request.addEventListener("abort", () => fail("Stopped before it was uploaded."));
+    request.addEventListener("error", () => fail(gettext("The upload was cut off. Try again."), true));
+    request.addEventListener("abort", () => fail(gettext("Stopped before it was uploaded.")));
     request.addEventListener("load", () => {
       if (request.status === 200) resolve(JSON.parse(request.response).files);
-      else fail(`The server refused it (${request.status}). Reload the page and try again.`, request.status >= 500);
+      else fail(interpolate(gettext("The server refused it (%s). Reload the page and try again."), [request.status]), request.status >= 500);
     });
     request.send(body);
   });
@@ -110,7 +110,7 @@ function line({ path }) {
   name.className = "name";
   name.textContent = name.title = path;
   Object.assign(progress, { max: 1, value: 0 });
-  progress.setAttribute("aria-label", `Uploaded of ${path}`);
+  progress.setAttribute("aria-label", interpolate(gettext("Uploaded of %s"), [path]));
   row.append(name, progress);
   $("-files").prepend(row);
   return row;
@@ -133,7 +133,7 @@ function settle(row, { error, note }, item) {
 
 function offerAgain(row, item) {
   const button = document.createElement("button");
-  Object.assign(button, { type: "button", className: "link-button", textContent: "Try again" });
+  Object.assign(button, { type: "button", className: "link-button", textContent: gettext("Try again") });
   button.addEventListener("click", () => {
     row.remove();
     counts.refused -= 1;
@@ -148,21 +148,24 @@ function draw() {
   $("-progress").value = counts.bytes ? Math.min(1, loaded / counts.bytes) : 1;
   $("-progress").hidden = $("-stop").hidden = !isBusy;
   $("-close").hidden = isBusy;
-  const refused = counts.refused ? `${counts.refused.toLocaleString("en")} refused` : "";
+  const refused = counts.refused ? interpolate(ngettext("%s refused", "%s refused", counts.refused), [number(counts.refused)]) : "";
   if (isBusy) {
-    $("-title").textContent = `Uploading ${Math.min(counts.sent + 1, counts.files).toLocaleString("en")} of ${counts.files.toLocaleString("en")}`;
-    $("-detail").textContent = [`${amount(loaded)} of ${amount(counts.bytes)}`, refused].filter(Boolean).join(", ");
+    const told = [Math.min(counts.sent + 1, counts.files), counts.files].map(number);
+    $("-title").textContent = interpolate(gettext("Uploading %s of %s"), told);
+    $("-detail").textContent = [interpolate(gettext("%s of %s"), [amount(loaded), amount(counts.bytes)]), refused].filter(Boolean).join(", ");
   } else {
     const taken = counts.files - counts.refused;
-    $("-title").textContent = `${taken.toLocaleString("en")} file${taken === 1 ? "" : "s"} uploaded`;
+    $("-title").textContent = interpolate(ngettext("%s file uploaded", "%s files uploaded", taken), [number(taken)]);
     $("-detail").textContent = refused;
     if (!$("-files").children.length) $("").hidden = true; // nothing to say: the list below has them
   }
 }
 
 function amount(bytes) {
-  if (bytes < 1024 * 1024) return `${Math.max(0, Math.round(bytes / 1024))} KB`;
-  return `${(bytes / 1024 / 1024).toFixed(bytes < 1024 * 1024 * 10 ? 1 : 0)} MB`;
+  if (bytes < 1024 * 1024) return interpolate(gettext("%s KB"), [number(Math.max(0, Math.round(bytes / 1024)))]);
+  const digits = bytes < 1024 * 1024 * 10 ? 1 : 0;
+  const size = (bytes / 1024 / 1024).toLocaleString(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return interpolate(gettext("%s MB"), [size]);
 }
 
 function stop() {

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from django.conf import settings as django_settings
 
 from accounts.models import Project, User
 from caching import lease
@@ -21,11 +16,11 @@ from chat.models import Message
 from chat.types import AnswerCompleted, AnswerRestarted, SourcesFound, TextDelta
 from core.database import in_db
 from tests.chat.asking import REFUND, ask, counted, status
+from tests.chat.processes import start_process
 from tests.chat.test_consumers import opened, receive_until
 from tests.conftest import HANDBOOK, Cast, add_document, eventually, make_question, tell
-from tests.upstream import MODEL, Reply, Upstream
+from tests.upstream import Reply, Upstream
 
-ROOT = Path(__file__).parents[2]
 SLOW = "They have 30 days [1] to return what they bought, from the day of its delivery [1]."
 
 
@@ -37,22 +32,7 @@ class Asker:
 
     @classmethod
     async def start(cls, user: User, upstream: Upstream, text: str = REFUND) -> Asker:
-        database = django_settings.DATABASES["default"]
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "polyai.settings",
-            "DATABASE_URL": f"postgres://postgres@{quote(str(database['HOST']), safe='')}/{database['NAME']}",
-            "REDIS_URL": django_settings.REDIS_URL,
-            "OPENAI_BASE_URL": upstream.base_url,
-            "OPENAI_API_KEY": "sk-test",
-            "POLYAI_CHAT_MODEL": MODEL,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.chat.asker", str(user.pk), "support", text),
-            cwd=ROOT,
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        process = await start_process("tests.chat.asker", str(user.pk), "support", text, upstream=upstream)
         return cls(process)
 
     async def says(self, name: str) -> dict[str, Any]:

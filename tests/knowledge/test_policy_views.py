@@ -23,7 +23,7 @@ def test_settings_are_shown_saved_and_used(cast: Cast) -> None:
     saved = alice.post(PAGE, TYPED, follow=True)
     assert get_policy(cast.project).chunk_tokens == 100
     assert "Apply to all documents (1)" in saved.content.decode()
-    assert "the built-in model costs nothing" in saved.content.decode()
+    assert "The built-in model costs nothing" in saved.content.decode()
     applied = alice.post(APPLY, follow=True)
     assert "1 document is being cut anew." in applied.content.decode()
     document.refresh_from_db()

@@ -31,7 +31,7 @@ def window(browser: Browser, product: Product) -> Iterator[Page]:  # noqa: F811
 def sign_up(page: Page, email: str) -> None:
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign Up").click()
+    page.get_by_role("button", name="Sign up").click()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,84 @@
+"""What this process knows of the runs that are led or followed here, one channel for each conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeAlias
+from uuid import UUID
+
+from accounts.types import Actor
+from chat.frames import Frame
+from core.loops import PerLoop
+
+KEPT = 60.0  # seconds for which the frames of a run outlive it: who was cut off near its end still gets the rest
+
+Place: TypeAlias = tuple[Actor, UUID]  # who talks, and in which conversation: nobody else learns of a run there
+
+
+class Channel:
+    """What is known of the last run in one place.
+
+    `frames` are that run's, from its beginning; `led_by` is its task while it is led here; `is_lost` tells that the
+    process that led it is gone. `news` is set, and replaced, whenever anything changes.
+    """
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.last = 0  # the highest id that was seen here
+        self.answer_id: UUID | None = None
+        self.led_by: asyncio.Task[None] | None = None
+        self.is_over = True
+        self.is_lost = False
+        self.followers = 0
+        self.news = asyncio.Event()
+
+    def begin(self, answer_id: UUID | None = None) -> None:
+        self.frames, self.answer_id = [], answer_id
+        self.is_over = self.is_lost = False
+
+    def add(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self.last = frame.id
+        self.tell()
+
+    def end(self) -> None:
+        self.led_by, self.is_over = None, True
+        self.tell()
+        asyncio.get_running_loop().call_later(KEPT, self._forget, self.frames)
+
+    def lose(self) -> None:
+        self.is_lost = True
+        self.tell()
+
+    def tell(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
+
+    def _forget(self, frames: list[Frame]) -> None:
+        if self.frames is frames:
+            self.frames = []
+
+
+async def _close(channels: dict[Place, Channel]) -> None:
+    channels.clear()
+
+
+channels: PerLoop[dict[Place, Channel]] = PerLoop(dict, _close)
+
+
+def join(place: Place) -> Channel:
+    return channels().setdefault(place, Channel())
+
+
+def leave(place: Place, channel: Channel) -> None:
+    """Forget a channel that nobody follows and nobody writes."""
+    if not channel.followers and channel.led_by is None and channels().get(place) is channel:
+        del channels()[place]
+
+
+def stop_here(place: Place, answer_id: UUID | None = None) -> bool:
+    """Stop the run that is led here; whether there was one. `answer_id`: that one and no other."""
+    channel = channels().get(place)
+    if channel is None or channel.led_by is None or answer_id not in (None, channel.answer_id):
+        return False
+    return channel.led_by.cancel()

@@ -1,0 +1,111 @@
+// What one does with a message now and then: copy, edit, judge, delete. Loaded at the first use.
+import { fromHtml, post } from "./page.js";
+
+const address = (article, { conversation }) => `/chat/${conversation}/messages/${article.dataset.message}/`;
+
+async function toClipboard(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea"); // a page that came without TLS has no clipboard of its own
+  area.value = text;
+  area.className = "visually-hidden";
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+async function copied(button, text, page) {
+  await toClipboard(text);
+  button.classList.add("done");
+  page.tell(gettext("Copied"));
+  setTimeout(() => button.classList.remove("done"), 1500);
+}
+
+export function copy(article, button, page) {
+  const body = article.querySelector("[data-body], .bubble").cloneNode(true);
+  for (const extra of body.querySelectorAll("a.cite, button, .language")) extra.remove();
+  document.body.append(body); // innerText knows the lines of what is laid out only
+  const text = body.innerText.trim();
+  body.remove();
+  return copied(button, text, page);
+}
+
+export async function markdown(article, button, page) {
+  const response = await fetch(`${address(article, page)}markdown/`).catch(() => null);
+  if (!response?.ok) return page.tell(gettext("This could not be copied. Try again."));
+  button.closest("details").open = false;
+  return copied(button, await response.text(), page);
+}
+
+export function edit(article, _button, page) {
+  if (article.querySelector("form")) return;
+  const bubble = article.querySelector(".bubble"), actions = article.querySelector(".actions");
+  const form = fromHtml(document.querySelector("[data-edit-template]").innerHTML);
+  const text = form.elements.text;
+  const close = () => { form.remove(); bubble.hidden = actions.hidden = false; article.querySelector("[data-do=edit]").focus(); };
+  text.value = bubble.innerText;
+  bubble.hidden = actions.hidden = true;
+  article.append(form);
+  text.style.height = `${Math.min(text.scrollHeight + 2, 320)}px`;
+  text.focus();
+  form.addEventListener("submit", (event) => { event.preventDefault(); if (text.value.trim()) { close(); page.askInstead(article, text.value); } });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { event.preventDefault(); close(); }
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target === text) { event.preventDefault(); form.requestSubmit(); }
+  });
+  form.querySelector("[data-cancel]").addEventListener("click", close);
+}
+
+export async function good(article, button, page) {
+  await rate(article, page, { rating: button.getAttribute("aria-pressed") === "true" ? "none" : "good" });
+}
+
+export async function bad(article, button, page) {
+  if (button.getAttribute("aria-pressed") === "true") return rate(article, page, { rating: "none" });
+  if (!await rate(article, page, { rating: "bad" })) return;
+  const form = fromHtml(document.querySelector("[data-feedback-template]").innerHTML);
+  const cached = form.querySelector("[value=cached]");
+  if (!article.querySelector("[data-cached]")) cached.parentElement.remove();
+  article.append(form);
+  form.querySelector("input").focus();
+  const close = () => { form.remove(); article.querySelector("[data-do=bad]").focus(); };
+  form.querySelector("[data-cancel]").addEventListener("click", close);
+  form.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.preventDefault(); close(); } });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const said = Object.fromEntries(new FormData(form));
+    if (await rate(article, page, { rating: "bad", ...said })) close();
+    if (said.reason === "cached") page.refresh(article);
+  });
+}
+
+async function rate(article, page, fields) {
+  const response = await post(`${address(article, page)}feedback/`, fields);
+  if (!response?.ok) {
+    page.tell(gettext("This could not be saved. Try again."));
+    return false;
+  }
+  for (const name of ["good", "bad"]) {
+    article.querySelector(`[data-do=${name}]`)?.setAttribute("aria-pressed", fields.rating === name);
+  }
+  page.tell(fields.rating === "none" ? gettext("Taken back") : gettext("Thank you."));
+  return true;
+}
+
+// A cached answer is wrong: it leaves the cache, for everybody.
+export async function wrong(article, button, page) {
+  button.disabled = true;
+  const response = await post(`${address(article, page)}wrong/`);
+  button.disabled = Boolean(response?.ok);
+  page.tell(response?.ok ? gettext("Reported. The answer is out of the cache.") : gettext("This could not be reported. Try again."));
+  if (response?.ok) await page.refresh(article);
+}
+
+async function remove(article, _button, page) {
+  const isQuestion = article.matches(".question");
+  if (!confirm(isQuestion ? gettext("Delete this question, its answers and all that follows?") : gettext("Delete this answer and all that follows?"))) return;
+  const response = await post(`${address(article, page)}delete/`);
+  if (!response?.ok) return page.tell(gettext("This could not be deleted. Try again."));
+  location.assign(`/chat/${page.conversation}/`);
+}
+export { remove as delete };

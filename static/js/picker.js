@@ -1,0 +1,120 @@
+// Behind a `#`: documents and tags that the question is restricted to.
+import { data, form, picks, restrict, text } from "./composer.js";
+import { icon, loadStyle } from "./drawing.js";
+
+const ICONS = { document: "files", tag: "tag" };
+const WORD = /(^|\s)#([^\s#]{0,100})$/;
+const list = document.createElement("ul"), chips = document.querySelector("[data-picks]");
+const status = document.querySelector("[data-status]");
+let offered = [], at = 0, wanted = "";
+
+Object.assign(list, { id: "picker", className: "picker", hidden: true });
+list.setAttribute("role", "listbox");
+list.setAttribute("aria-label", gettext("Documents and tags"));
+form.append(list);
+text.setAttribute("aria-autocomplete", "list");
+text.setAttribute("aria-controls", "picker");
+loadStyle("composer-more");
+
+// The button: as if a `#` were typed.
+export function show() {
+  text.focus();
+  const before = text.value.slice(0, text.selectionStart);
+  text.setRangeText(/\S$/.test(before) ? " #" : "#", text.selectionStart, text.selectionEnd, "end");
+  text.dispatchEvent(new Event("input"));
+}
+
+export function look() {
+  draw();
+  const typed = text.value.slice(0, text.selectionStart).match(WORD)?.[2];
+  if (typed === undefined || document.activeElement !== text) close();
+  else ask(typed);
+}
+
+async function ask(typed) {
+  wanted = typed;
+  const query = new URLSearchParams({ q: typed, conversation: data.conversation });
+  const response = await fetch(`/projects/${data.project}/pick/?${query}`, { redirect: "manual" }).catch(() => null);
+  if (wanted !== typed || !response?.ok) return; // more was typed meanwhile
+  const isPicked = ({ kind, value }) => picks.some((one) => one.kind === kind && one.value === value);
+  offered = (await response.json()).picks.filter((one) => !isPicked(one));
+  list.replaceChildren(...offered.map(option));
+  if (!offered.length) list.append(Object.assign(document.createElement("li"), { className: "none", textContent: gettext("Nothing of this name") }));
+  list.hidden = false;
+  move(0);
+  status.textContent = interpolate(ngettext("%s choice", "%s choices", offered.length), [offered.length]);
+}
+
+function option(one, i) {
+  const item = document.createElement("li");
+  item.id = `pick-${i}`;
+  item.setAttribute("role", "option");
+  item.append(icon(ICONS[one.kind]), one.name);
+  item.addEventListener("mousedown", (event) => { event.preventDefault(); choose(one); });
+  return item;
+}
+
+function move(to) {
+  at = offered.length ? (to + offered.length) % offered.length : 0;
+  [...list.children].forEach((item, i) => item.setAttribute("aria-selected", i === at));
+  if (!offered.length) return text.removeAttribute("aria-activedescendant");
+  text.setAttribute("aria-activedescendant", `pick-${at}`);
+  list.children[at].scrollIntoView({ block: "nearest" });
+}
+
+function close() {
+  wanted = null;
+  list.hidden = true;
+  text.removeAttribute("aria-activedescendant");
+}
+
+function choose(one) {
+  const end = text.selectionStart, start = end - text.value.slice(0, end).match(WORD)[2].length - 1;
+  text.setRangeText("", start, end, "end");
+  close();
+  restrict([...picks, one]);
+}
+
+// Before the composer's own keys, while the list is open.
+form.addEventListener("keydown", (event) => {
+  if (event.target !== text) return;
+  if (event.key === "Backspace" && !text.selectionEnd) [...chips.querySelectorAll("button")].at(-1)?.focus();
+  if (list.hidden) return;
+  const act = {
+    ArrowDown: () => move(at + 1),
+    ArrowUp: () => move(at - 1),
+    Enter: () => (offered.length ? choose(offered[at]) : close()),
+    Tab: () => (offered.length ? choose(offered[at]) : close()),
+    Escape: close,
+  }[event.key];
+  if (!act) return;
+  event.preventDefault();
+  event.stopPropagation();
+  act();
+}, true);
+text.addEventListener("blur", close);
+
+// --- What was picked ---
+
+function draw() {
+  chips.hidden = !picks.length;
+  chips.replaceChildren(note(gettext("Only from")), ...picks.map(chip));
+  const tags = picks.filter(({ kind }) => kind === "tag").length;
+  if (tags > 1 && tags === picks.length) chips.append(note(gettext("documents with all of these tags")));
+  else if (tags && picks.length > tags) chips.append(note(gettext("these documents, if they have all of these tags")));
+}
+
+function note(words) {
+  return Object.assign(document.createElement("li"), { className: "chip-note", textContent: words });
+}
+
+function chip(one) {
+  const item = document.createElement("li"), name = document.createElement("span"), remove = document.createElement("button");
+  item.className = "chip is-pick";
+  name.textContent = name.title = one.name;
+  Object.assign(remove, { type: "button", ariaLabel: interpolate(gettext("No longer only from %s"), [one.name]) });
+  remove.append(icon("close"));
+  remove.addEventListener("click", () => { restrict(picks.filter((other) => other !== one)); text.focus(); });
+  item.append(icon(ICONS[one.kind]), name, remove);
+  return item;
+}

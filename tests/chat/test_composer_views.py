@@ -1,0 +1,145 @@
+"""chat/composer_views.py: files in a conversation, and how far they are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from accounts.models import Membership, User
+from chat.attaching import KEPT_UNSENT
+from chat.models import Conversation
+from chat.tasks import forget_unsent_files
+from knowledge import ingestion
+from knowledge.models import Document
+from tests.conftest import Cast, add_document, browser_of, complete, make_question
+
+BROKEN = b"this is no PDF"
+
+
+def send(user: User, place: UUID, name: str = "deal.md", content: bytes = b"Secret.", project: str = "support") -> Any:
+    """Any: a test's response, with `json()`."""
+    fields = {"file": SimpleUploadedFile(name, content), "project": project}
+    return browser_of(user).post(f"/chat/{place}/files/", fields)
+
+
+def listed(user: User, place: UUID, query: str = "") -> Any:
+    """Any: JSON."""
+    return browser_of(user).get(f"/chat/{place}/files/{query}").json()["files"]
+
+
+@pytest.fixture
+def place() -> UUID:
+    """A conversation that has not begun."""
+    return uuid4()
+
+
+def test_a_viewer_attaches_a_file_to_a_conversation_that_has_not_begun(cast: Cast, place: UUID) -> None:
+    response = send(cast.bob, place)
+    assert response.status_code == 201
+    assert (response.json()["name"], response.json()["state"]) == ("deal.md", "queued")
+    document = Document.objects.get()
+    assert (document.attached_to, document.uploaded_by, document.is_bulk) == (place, cast.bob, False)
+    ingestion.ingest(document.id)
+    assert [(file["state"], file["is_finished"]) for file in listed(cast.bob, place)] == [("ready", True)]
+    assert listed(cast.alice, place) == []
+
+
+def test_a_begun_conversation_takes_files_from_its_owner_only_and_into_its_own_project(cast: Cast) -> None:
+    add_document(cast.project)
+    async_to_sync(complete)(make_question(cast, "How many days?"))
+    begun = Conversation.objects.get()
+    assert send(cast.alice, begun.id, project="whatever").status_code == 201
+    for user in (cast.bob, cast.mallory):
+        assert send(user, begun.id, name="mine.md").status_code == 404
+        assert listed(user, begun.id) == []
+    assert Document.objects.get(attached_to=begun.id).project == cast.project
+
+
+def test_who_may_not_read_the_project_attaches_nothing(cast: Cast, place: UUID) -> None:
+    assert send(cast.mallory, place).status_code == 404
+    assert send(cast.alice, place, project="secret").status_code == 404
+    assert not Document.objects.exists()
+
+
+def test_a_file_that_cannot_be_taken_says_why(cast: Cast, place: UUID) -> None:
+    for name, content, reason in (("a.exe", b"x", "exe"), ("empty.md", b"", "empty")):
+        response = send(cast.alice, place, name, content)
+        assert 400 <= response.status_code < 500
+        assert reason in response.json()["error"]
+    nothing = browser_of(cast.alice).post(f"/chat/{place}/files/", {"project": "support"})
+    assert (nothing.status_code, nothing.json()["error"]) == (400, "Choose a file first.")
+    assert listed(cast.alice, place) == []
+
+
+def test_a_file_that_cannot_be_read_says_why_and_is_read_again(cast: Cast, place: UUID) -> None:
+    document = Document.objects.get(id=send(cast.alice, place, "broken.pdf", BROKEN).json()["id"])
+    ingestion.ingest(document.id)
+    (failed,) = listed(cast.alice, place)
+    assert (failed["state"], failed["error"]) == ("failed", "The file is not a PDF, though its name says so.")
+    address = f"/chat/{place}/files/{document.id}/retry/"
+    assert browser_of(cast.bob).post(address).status_code == 404
+    assert browser_of(cast.alice).post(address).json()["state"] == "queued"
+
+
+def test_a_removed_file_is_deleted_and_only_its_owner_removes_it(cast: Cast, place: UUID) -> None:
+    document = send(cast.bob, place).json()["id"]
+    address = f"/chat/{place}/files/{document}/remove/"
+    for user in (cast.alice, cast.mallory):
+        assert browser_of(user).post(address).status_code == 404
+    assert browser_of(cast.bob).post(f"/chat/{uuid4()}/files/{document}/remove/").status_code == 404
+    assert browser_of(cast.bob).post(address).status_code == 200
+    assert not Document.objects.exists()
+
+
+def test_a_document_of_the_project_is_not_removed_by_this_door(cast: Cast, place: UUID) -> None:
+    document = add_document(cast.project)
+    assert browser_of(cast.alice).post(f"/chat/{place}/files/{document.id}/remove/").status_code == 404
+    assert Document.objects.exists()
+
+
+def test_documents_of_the_project_are_followed_by_their_ids(cast: Cast, place: UUID) -> None:
+    document = add_document(cast.project)
+    query = f"?project=support&document={document.id}"
+    assert [(file["name"], file["is_attached"]) for file in listed(cast.bob, place, query)] == [("handbook.md", False)]
+    assert browser_of(cast.mallory).get(f"/chat/{place}/files/{query}").status_code == 404
+    assert browser_of(cast.bob).get(f"/chat/{place}/files/?project=support&document=x").status_code == 400
+
+
+def test_how_many_documents_are_still_being_read(cast: Cast, place: UUID) -> None:
+    add_document(cast.project)
+    send(cast.alice, place)  # an attached one is none of the project's
+    client = browser_of(cast.bob)
+    assert client.get("/projects/support/reading/").json() == {"documents": 1, "unfinished": 0}
+    assert browser_of(cast.mallory).get("/projects/support/reading/").status_code == 404
+
+
+def test_a_removed_member_has_no_files_here_any_more(cast: Cast, place: UUID) -> None:
+    send(cast.bob, place)
+    Membership.objects.filter(user=cast.bob).delete()
+    assert listed(cast.bob, place) == []
+
+
+def test_files_of_a_question_that_was_never_asked_are_deleted_after_a_week(cast: Cast, place: UUID) -> None:
+    add_document(cast.project)
+    async_to_sync(complete)(make_question(cast, "How many days?"))
+    begun = Conversation.objects.get().id
+    for where in (begun, place):
+        send(cast.alice, where, name="kept.md")
+    forget_unsent_files()
+    assert Document.objects.filter(attached_to=place).exists()
+    Document.objects.update(created_at=timezone.now() - KEPT_UNSENT - timedelta(hours=1))
+    forget_unsent_files()
+    assert not Document.objects.filter(attached_to=place).exists()
+    assert Document.objects.filter(attached_to=begun).exists()
+    assert Document.objects.filter(name="handbook.md").exists()
+
+
+def test_a_stranger_is_asked_to_log_in(db: None, client: Any, place: UUID) -> None:
+    assert client.get(f"/chat/{place}/files/").status_code == 302
+    assert client.post(f"/chat/{place}/files/").status_code == 302
