@@ -6,10 +6,13 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
+from accounts.invitations import find_invitation, sign_up
 from accounts.models import User
-from accounts.services import register
+from accounts.pages import invitation_token
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -20,4 +23,12 @@ class AccountAdapter(DefaultAccountAdapter):
         self, request: HttpRequest, user: User, form: Any, commit: bool = True
     ) -> User:  # Any: allauth's form
         super().save_user(request, user, form, commit=False)
-        return register(user)
+        return sign_up(user, invitation_token(request))
+
+    def clean_email(self, email: str) -> str:
+        """An invitation for an address is for that address: whoever signs up with another would not be let in."""
+        email = super().clean_email(email)
+        invitation = find_invitation(invitation_token(self.request))
+        if invitation is not None and invitation.email not in ("", email.lower()):
+            raise ValidationError(_("Your invitation is for %(email)s.") % {"email": invitation.email})
+        return email

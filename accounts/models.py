@@ -10,6 +10,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 HOUR, DAY, WEEK, MONTH = 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600
 LOWEST_THRESHOLD = 0.5
@@ -120,6 +121,9 @@ class Project(models.Model):
         default=0.0, editable=False, help_text="What this project's judged hits add to the log-odds of a match."
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Nobody opens it any more; a task takes away what it holds."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -168,6 +172,40 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.project} ({self.role})"
+
+
+class Invitation(models.Model):
+    """A link that makes whoever opens it a member. Only the SHA-256 of its token is kept: it is shown once.
+
+    It counts only while whoever made it may still manage the project (`accounts.invitations`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    email = models.EmailField(blank=True, help_text="The one address that may use it; empty for any.")
+    digest = models.CharField(max_length=64, unique=True)
+    created_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="invitations")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    max_uses = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: as many as come.")
+    uses = models.PositiveIntegerField(default=0)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(role__in=["viewer", "editor"]), name="invitation_role_below_owner"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(max_uses=None) | models.Q(uses__lte=models.F("max_uses")),
+                name="invitation_used_no_more_than_it_may",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"To {self.project} ({self.role})"
 
 
 class ApiKey(models.Model):

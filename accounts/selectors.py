@@ -16,7 +16,7 @@ _RANK = {Role.VIEWER: 0, Role.EDITOR: 1, Role.OWNER: 2}
 def list_projects(actor: Actor) -> QuerySet[Project]:
     """The projects the actor may read: as a member, because it is open to everyone, or, for an
     administrator, because nobody owns it yet (as those made by `manage.py ingest`)."""
-    projects = Project.objects.all()
+    projects = Project.objects.filter(deleted_at=None)
     if actor.project_id is not None:
         projects = projects.filter(id=actor.project_id)
     if actor.user_id is None:
@@ -49,7 +49,9 @@ def get_project(actor: Actor, slug: str, role: Role = Role.VIEWER) -> Project:
 def _find_membership(actor: Actor, slug: str) -> Membership | None:
     if actor.user_id is None:
         return None
-    memberships = Membership.objects.filter(user_id=actor.user_id, user__is_active=True, project__slug=slug)
+    memberships = Membership.objects.filter(
+        user_id=actor.user_id, user__is_active=True, project__slug=slug, project__deleted_at=None
+    )
     if actor.project_id is not None:
         memberships = memberships.filter(project_id=actor.project_id)
     return memberships.select_related("project").first()
@@ -79,3 +81,12 @@ def get_corpus_version(project_id: UUID) -> int:
     if version is None:
         raise NotFound("This project does not exist any more.")
     return version
+
+
+def is_administrator(actor: Actor) -> bool:
+    """The operator at the terminal, or an administrator who is logged in: never a key, which is for a project."""
+    if actor.user_id is None:
+        return True
+    return (
+        actor.project_id is None and User.objects.filter(id=actor.user_id, is_active=True, is_superuser=True).exists()
+    )

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Membership, Project, Role, User
 from core.errors import InvalidInput
@@ -29,8 +31,9 @@ SIGNUP_LOCK = 0x504F4C59  # any constant: serialises sign-ups, so that only one 
 
 
 @transaction.atomic
-def register(user: User) -> User:
-    """Save a new account. The first becomes administrator; later ones wait, where sign-ups need approval."""
+def register(user: User, *, is_approved: bool = False) -> User:
+    """Save a new account. The first becomes administrator; later ones wait, where sign-ups need approval and an
+    administrator has not approved of this one already."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGNUP_LOCK])
     if not User.objects.exists():
@@ -38,7 +41,7 @@ def register(user: User) -> User:
     elif settings.SIGNUP == "closed":
         raise InvalidInput("Sign-up is closed here. Ask the administrator for an account.")
     else:
-        user.is_active = settings.SIGNUP == "open"
+        user.is_active = is_approved or settings.SIGNUP == "open"
     try:
         with transaction.atomic():
             user.save()
@@ -58,9 +61,7 @@ def create_project(
 
     Raises InvalidInput when the name is empty or the slug is taken.
     """
-    name = name.strip()
-    if not name or len(name) > 100 or not is_storable(name):
-        raise InvalidInput("Give the project a name of 1 to 100 characters.")
+    name = _project_name(name)
     wanted = (slug or slugify(name))[:60] or "project"
     for candidate in (wanted, f"{wanted[:53]}-{secrets.token_hex(3)}"):
         try:
@@ -73,6 +74,32 @@ def create_project(
             if slug:
                 raise InvalidInput(f"There is a project '{slug}' already.") from error
     raise InvalidInput("This name is taken. Choose another.")
+
+
+def change_project(project: Project, *, name: str, visibility: str) -> None:
+    """Rename a project, and choose who may read it. Its slug, and so its addresses, stay. Raises InvalidInput."""
+    if visibility not in Project.Visibility.values:
+        raise InvalidInput(_("Choose who may read this project."))
+    project.name, project.visibility = _project_name(name), visibility
+    project.save(update_fields=["name", "visibility"])
+
+
+@transaction.atomic
+def delete_project(project: Project) -> None:
+    """From this commit on nobody opens the project, with no key and by no link, and its slug is free again. What it
+    holds is taken away by a task (`knowledge.removal.empty_deleted_projects`): that may take minutes."""
+    Membership.objects.filter(project=project).delete()
+    ApiKey.objects.filter(project=project).delete()
+    project.visibility = Project.Visibility.MEMBERS
+    project.slug, project.deleted_at = f"deleted-{project.id.hex}", timezone.now()
+    project.save(update_fields=["visibility", "slug", "deleted_at"])
+
+
+def _project_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 100 or not is_storable(name):
+        raise InvalidInput(_("Give the project a name of 1 to 100 characters."))
+    return name
 
 
 def change_caching(project: Project, changes: Mapping[str, object]) -> None:

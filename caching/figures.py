@@ -57,21 +57,22 @@ def figures_of(lookup: Lookup) -> Counter[str]:
         figures[f"veto:{_known(lookup.veto, VETOES)}"] += 1
     for part in lookup.faults:
         figures[f"fault:{_known(part, FAULTS)}"] += 1
-    _add_answer(figures, lookup)
+    add_answer(figures, lookup.status, lookup.model, lookup.prompt_tokens, lookup.completion_tokens)
     _add_spent(figures, "embedding", find_embedding_price(), lookup.embedded_tokens)
     # Nearly all tokens of an opinion are its prompt's: the answer is yes or no.
     _add_spent(figures, "opinion", find_price(lookup.opinion_model or lookup.model), lookup.opinion_tokens)
     return +figures
 
 
-def _add_answer(figures: Counter[str], lookup: Lookup) -> None:
-    if lookup.status == "stale":
+def add_answer(figures: Counter[str], status: str, model: str, prompt_tokens: int, completion_tokens: int) -> None:
+    """Add the tokens and the money of answers: spent where they were written, avoided where a cache had them."""
+    if status == "stale":
         return
-    avoided = lookup.status in SAVING
+    avoided = status in SAVING
     tokens, money = ("tokens-avoided", "money-avoided") if avoided else ("tokens-spent", "money-spent:answers")
-    figures[f"{tokens}:prompt"] += lookup.prompt_tokens
-    figures[f"{tokens}:completion"] += lookup.completion_tokens
-    _add_money(figures, money, find_price(lookup.model), lookup.prompt_tokens, lookup.completion_tokens)
+    figures[f"{tokens}:prompt"] += prompt_tokens
+    figures[f"{tokens}:completion"] += completion_tokens
+    _add_money(figures, money, find_price(model), prompt_tokens, completion_tokens)
 
 
 def _add_spent(

@@ -109,19 +109,47 @@ def latencies(days: Sequence[Day]) -> Plot:
 def savings(days: Sequence[Day], *, in_dollars: bool) -> Plot:
     """What each day's hits avoided, in US dollars or in tokens."""
     values = [day.dollars_avoided if in_dollars else float(day.tokens_avoided) for day in days]
+    titles = [f"{_amount(value, in_dollars)}{'' if in_dollars else ' tokens'} avoided" for value in values]
+    return _amounts(days, "saved", values, titles, in_dollars=in_dollars)
+
+
+def spending(days: Sequence[Day]) -> Plot:
+    """What each day cost, in US dollars."""
+    values = [day.dollars_spent for day in days]
+    return _amounts(days, "spent", values, [f"{dollars(value)} spent" for value in values], in_dollars=True)
+
+
+def volumes(days: Sequence[Day]) -> Plot:
+    """How many answers each day had, stacked by what gave them: the layers of the cache, and a model."""
+    highest = max((day.requests for day in days), default=0)
+    if not highest:
+        return _plot(days)
+    step = max(1.0, _step(highest))
+    top = step * math.ceil(highest / step)
+    bars: list[Bar] = []
+    for n, day in enumerate(days):
+        y = 100.0
+        hits = {status: day.counts[status] for status in STACKED}
+        for kind, count in (*hits.items(), ("written", day.requests - sum(hits.values()))):
+            if count:
+                y -= 100 * count / top
+                bars.append(_bar(kind, n, y, 100 * count / top))
+    ticks = [Tick(label=many(step * n), y=100 - 100 * step * n / top) for n in range(round(top / step) + 1)]
+    titles = [f"{_date(day.day)}: {day.requests:,} answers" for day in days]
+    return _plot(days, bars=bars, ticks=ticks, titles=titles)
+
+
+def _amounts(days: Sequence[Day], kind: str, values: Sequence[float], said: Sequence[str], *, in_dollars: bool) -> Plot:
     if not any(values):
         return _plot(days)
     step = _step(max(values))
     top = step * math.ceil(max(values) / step)
-    bars = [_bar("saved", n, 100 - 100 * value / top, 100 * value / top) for n, value in enumerate(values) if value]
+    bars = [_bar(kind, n, 100 - 100 * value / top, 100 * value / top) for n, value in enumerate(values) if value]
     lines = [step * n for n in range(round(top / step) + 1)]
     places = max(2, -math.floor(math.log10(step)))
     labels = [f"${value:,.{places}f}" if in_dollars else many(value) for value in lines]
     ticks = [Tick(label=label, y=100 - 100 * value / top) for label, value in zip(labels, lines, strict=True)]
-    titles = [
-        f"{_date(day.day)}: {_amount(value, in_dollars)}{'' if in_dollars else ' tokens'} avoided"
-        for day, value in zip(days, values, strict=True)
-    ]
+    titles = [f"{_date(day.day)}: {words}" for day, words in zip(days, said, strict=True)]
     return _plot(days, bars=bars, ticks=ticks, titles=titles)
 
 

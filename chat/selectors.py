@@ -115,7 +115,7 @@ def _begun(message: Message) -> Begun | None:
     text = message.content[: -len(message.content.split()[-1])] if message.content.strip() else ""
     if not text.strip() or message.is_extractive:
         return None
-    _hide_gone([message])
+    hide_gone([message])
     if any(source.get("is_gone") for source in message.sources):
         raise InvalidInput(_("The documents have changed since. Ask again instead."))
     return Begun(text=text, sources=sources_of(message.sources))
@@ -172,7 +172,7 @@ def _fetch(conversation: Conversation, path: Sequence[UUID], siblings: Mapping[U
     shown = [messages[identity] for identity in path if identity in messages]
     for message in shown:
         message.siblings = siblings[message.id]  # type: ignore[attr-defined]  # for the template
-    _hide_gone(shown)
+    hide_gone(shown)
     return shown
 
 
@@ -196,7 +196,8 @@ def _branch(conversation: Conversation, through: UUID | None) -> tuple[list[UUID
     return path[::-1], {identity: children[parents[identity]] for identity in path}
 
 
-def _hide_gone(messages: Sequence[Message]) -> None:
+def hide_gone(messages: Sequence[Message]) -> None:
+    """Take the text of passages that have left the project out of what is shown of messages."""
     cited = {chunk for message in messages for source in message.sources for chunk in _chunks(source)}
     live = Chunk.objects.filter(id__in=cited, version=F("document__live_version")).values_list("id", flat=True)
     gone = cited - {str(chunk_id) for chunk_id in live}

@@ -16,6 +16,7 @@
     │   └── QuotaReached         413  a project has as many documents or megabytes as it may
     ├── NotAllowed               403  a member whose role is too small
     ├── NotFound                 404  not there, or not yours: the two look the same
+    ├── Gone                     410  a link that was good once: revoked, used up or expired
     ├── ProviderError            502  the language model or the embedder failed
     │   ├── ProviderUnreachable  503  refused, no route, name not found
     │   ├── ProviderTimeout      504  stalled
@@ -114,6 +115,11 @@ class NotAllowed(PolyAIError):
 class NotFound(PolyAIError):
     code = "not_found"
     status = 404
+
+
+class Gone(PolyAIError):
+    code = "gone"
+    status = 410
 
 
 class ProviderError(PolyAIError):

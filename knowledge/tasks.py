@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from knowledge import ingestion, originals, partitions, queue, reembedding, services, words
+from knowledge import ingestion, originals, partitions, queue, reembedding, removal, services, words
 from knowledge.models import Document
 
 BUILD_LIMIT = 24 * 3600  # seconds: the index of some millions of chunks takes hours
@@ -58,6 +58,11 @@ def repair_vectors() -> None:
 @shared_task(time_limit=BUILD_LIMIT)
 def remove_orphans() -> None:
     partitions.remove_orphans()
+
+
+@shared_task
+def empty_deleted_projects() -> None:
+    removal.empty_deleted_projects()
 
 
 @shared_task

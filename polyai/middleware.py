@@ -13,12 +13,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.errors import NotAllowed, NotFound, PolyAIError, StoreUnavailable
+from core.errors import Gone, NotAllowed, NotFound, PolyAIError, StoreUnavailable
 from polyai import policies
 
 TITLES: dict[type[PolyAIError], Promise] = {
     NotFound: gettext_lazy("Not found"),
     NotAllowed: gettext_lazy("Not allowed"),
+    Gone: gettext_lazy("This link has ended"),
     StoreUnavailable: gettext_lazy("Not available at the moment"),
 }
 

@@ -357,6 +357,11 @@ CELERY_BEAT_SCHEDULE = {
     "build-embedding-spaces": {"task": "knowledge.tasks.build_spaces", "schedule": 10, "options": {"expires": 10}},
     "repair-vectors": {"task": "knowledge.tasks.repair_vectors", "schedule": 30, "options": {"expires": 30}},
     "remove-orphans": {"task": "knowledge.tasks.remove_orphans", "schedule": 3600, "options": {"expires": 3600}},
+    "empty-deleted-projects": {
+        "task": "knowledge.tasks.empty_deleted_projects",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
     "fill-words": {"task": "knowledge.tasks.fill_words", "schedule": 10, "options": {"expires": 10}},
     "recount-words": {"task": "knowledge.tasks.recount_words", "schedule": 30, "options": {"expires": 30}},
     "forget-unsent-files": {

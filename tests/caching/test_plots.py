@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caching import wording
 from caching.figures import STATUSES
-from caching.plots import hit_rates, latencies, savings
+from caching.plots import hit_rates, latencies, savings, spending, volumes
 from caching.report import Day
 
 
@@ -55,6 +55,23 @@ def test_savings_reach_a_round_number() -> None:
     assert [tick.label for tick in plot.ticks] == ["$0.000", "$0.002", "$0.004", "$0.006", "$0.008"]
     assert [bar.height for bar in plot.bars] == [87.5, 25.0]
     assert [tick.label for tick in savings(make_days({"tokens_avoided": 25_000}), in_dollars=False).ticks][-1] == "30 k"
+
+
+def test_volumes_are_stacked_to_all_answers_of_a_day() -> None:
+    plot = volumes(make_days({"counts": {"hit-exact": 1, "stale": 1, "miss": 1, "bypass": 1}}, {}))
+    assert [(bar.kind, bar.y, bar.height) for bar in plot.bars] == [
+        ("hit-exact", 75, 25),
+        ("stale", 50, 25),
+        ("written", 0, 50),
+    ]
+    assert [tick.label for tick in plot.ticks] == ["0", "1", "2", "3", "4"]
+    assert [column.title for column in plot.columns] == ["Nov 1: 4 answers", "Nov 2: 0 answers"]
+
+
+def test_spending_is_told_in_dollars() -> None:
+    plot = spending(make_days({"dollars_spent": 0.25}, {}))
+    assert [(bar.kind, bar.x) for bar in plot.bars] == [("spent", 0.09)]
+    assert plot.columns[0].title == "Nov 1: $0.25 spent"
 
 
 def test_nothing_is_an_empty_plot() -> None:
