@@ -1,4 +1,5 @@
-// What every page has: theme, side bar, confirmations.
+// What every page has: theme, side bar, confirmations, code to copy.
+import "./code.js";
 
 const NEXT_THEME = { system: "light", light: "dark", dark: "system" };
 const THEME_NAMES = { system: gettext("Theme: as the system"), light: gettext("Theme: light"), dark: gettext("Theme: dark") };

@@ -1,5 +1,4 @@
 // What a number in an answer stands for: a card beside it, and the panel beside the thread.
-import "./code.js";
 
 const DELAY = 150; // milliseconds before the card comes, and before it goes
 const find = (name) => document.querySelector(`[data-${name}]`);
