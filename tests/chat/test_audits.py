@@ -63,8 +63,8 @@ def sent(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> list[str]:
     queued: list[str] = []
 
     def send_task(name: str, args: list[str], **_: object) -> None:
-        assert name == "chat.tasks.audit_hit"
-        queued.append(args[0])
+        if name == "chat.tasks.audit_hit":
+            queued.append(args[0])
 
     monkeypatch.setattr("chat.audits.current_app.send_task", send_task)
     settings.AUDIT_SHARE = 1.0
