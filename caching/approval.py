@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from caching.entries import chunks_of, entry_id, hold, list_entries, rows_of
@@ -27,7 +28,7 @@ def write(
     identity = entry_id(answer.project_id, question_key)
     with transaction.atomic():
         if hold(answer.project_id) != answer.corpus_version:
-            raise InvalidInput("The documents have changed meanwhile. Look at the passages again, then save.")
+            raise InvalidInput(_("The documents have changed meanwhile. Look at the passages again, then save."))
         CacheEntry.objects.update_or_create(
             id=identity,
             defaults={
@@ -65,13 +66,13 @@ def approve(entry: CacheEntry, user: User | None) -> None:
     """Let an answer outlive its time, as long as its evidence holds. Raises NotFound for one that is gone or was
     written anew, InvalidInput while it is suspended: what it stood on is gone."""
     if entry.suspended_at is not None:
-        raise InvalidInput("What this answer stood on has changed. Write it anew from the passages of today.")
+        raise InvalidInput(_("What this answer stood on has changed. Write it anew from the passages of today."))
     entry.approved_at, entry.approved_by = timezone.now(), user
     with transaction.atomic():
         hold(entry.project_id)
         # The answer that the curator has seen: one written anew has another beginning.
         if not CacheEntry.objects.filter(id=entry.id, created_at=entry.created_at).exists():
-            raise NotFound("This cached answer does not exist any more, or was written anew meanwhile.")
+            raise NotFound(_("This cached answer does not exist any more, or was written anew meanwhile."))
         entry.save(update_fields=["approved_at", "approved_by"])
         transaction.on_commit(lambda: forget_copies(entry.project_id, [entry.request_key]))  # they do not say so
 

@@ -26,6 +26,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from caching.types import Scope, Turn
 from core.errors import InvalidInput
 from core.text import is_storable, nfc
@@ -71,7 +73,9 @@ NONE_WHEN_EMPTY = ("functions", "logit_bias", "stop", "tools")
 def canonical_text(text: str) -> str:
     """NFC, LF line ends, no blanks around. Raises InvalidInput for what is not text."""
     if not is_storable(text):
-        raise InvalidInput("The text has a NUL byte or a broken character (half a surrogate pair). Send it as UTF-8.")
+        raise InvalidInput(
+            _("The text has a NUL byte or a broken character (half a surrogate pair). Send it as UTF-8.")
+        )
     return _uniform(text).strip()
 
 
@@ -218,7 +222,7 @@ def _check_depth(place: Place) -> None:
 
 
 def _refused(place: Place, why: str) -> InvalidInput:
-    return InvalidInput(f"{_shown(place) or 'The request'} {why}.")
+    return InvalidInput(_("%(or)s %(why)s.") % {"or": _shown(place) or "The request", "why": why})
 
 
 def _shown(place: Place) -> str:

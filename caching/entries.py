@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Project
 from caching import exact
@@ -42,7 +43,7 @@ def get_entry(project_id: UUID, entry: UUID) -> CacheEntry:
     """Raises NotFound, also for an entry of another project."""
     found = list_entries(project_id).filter(id=entry).first()
     if found is None:
-        raise NotFound("This cached answer does not exist any more.")
+        raise NotFound(_("This cached answer does not exist any more."))
     return found
 
 

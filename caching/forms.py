@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import WEEK, Project
 from accounts.services import CACHING
@@ -34,51 +36,61 @@ class WhatIfForm(forms.Form):
     """Settings to be tried; whoever makes it sets today's as the initial ones."""
 
     threshold = forms.FloatField(
-        label="Similarity threshold",
+        label=gettext_lazy("Similarity threshold"),
         min_value=RANGES["cache_threshold"][0],
         max_value=RANGES["cache_threshold"][1],
         error_messages=_messages("cache_threshold"),
         widget=forms.NumberInput(attrs={"step": "0.01"}),
     )
     error_bound = forms.FloatField(
-        label="Error bound",
+        label=gettext_lazy("Error bound"),
         required=False,
         min_value=RANGES["cache_error_bound"][0],
         max_value=RANGES["cache_error_bound"][1],
         error_messages=_messages("cache_error_bound"),
         widget=forms.NumberInput(attrs={"step": "0.001"}),
-        help_text="Replaces the threshold. Empty: none.",
+        help_text=gettext_lazy("Replaces the threshold. Empty: none."),
     )
     ttl = forms.IntegerField(
-        label="Answers live, seconds",
+        label=gettext_lazy("Answers live, seconds"),
         min_value=0,
         max_value=WEEK,
         error_messages=_messages("cache_ttl"),
     )
-    uses_exact = forms.BooleanField(label="Exact cache", required=False)
-    uses_semantic = forms.BooleanField(label="Semantic cache", required=False)
+    uses_exact = forms.BooleanField(label=gettext_lazy("Exact cache"), required=False)
+    uses_semantic = forms.BooleanField(label=gettext_lazy("Semantic cache"), required=False)
 
 
 class CalculatorForm(forms.Form):
     """A planned load. Shares in percent."""
 
-    questions = forms.IntegerField(label="Questions a day", min_value=0, max_value=1_000_000_000)
+    questions = forms.IntegerField(label=gettext_lazy("Questions a day"), min_value=0, max_value=1_000_000_000)
     repeats = forms.FloatField(
-        label="Asked again in the same words, %", min_value=0, max_value=100, widget=forms.NumberInput({"step": "0.1"})
+        label=gettext_lazy("Asked again in the same words, %"),
+        min_value=0,
+        max_value=100,
+        widget=forms.NumberInput({"step": "0.1"}),
     )
     paraphrases = forms.FloatField(
-        label="Asked again in other words, %", min_value=0, max_value=100, widget=forms.NumberInput({"step": "0.1"})
+        label=gettext_lazy("Asked again in other words, %"),
+        min_value=0,
+        max_value=100,
+        widget=forms.NumberInput({"step": "0.1"}),
     )
-    prompt_tokens = forms.IntegerField(label="Prompt tokens of an answer", min_value=0, max_value=10_000_000)
-    completion_tokens = forms.IntegerField(label="Tokens it is written with", min_value=0, max_value=10_000_000)
+    prompt_tokens = forms.IntegerField(
+        label=gettext_lazy("Prompt tokens of an answer"), min_value=0, max_value=10_000_000
+    )
+    completion_tokens = forms.IntegerField(
+        label=gettext_lazy("Tokens it is written with"), min_value=0, max_value=10_000_000
+    )
     prompt_price = forms.FloatField(
-        label="$ for a million prompt tokens",
+        label=gettext_lazy("$ for a million prompt tokens"),
         min_value=0,
         max_value=1_000_000,
         widget=forms.NumberInput({"step": "any"}),
     )
     completion_price = forms.FloatField(
-        label="$ for a million written tokens",
+        label=gettext_lazy("$ for a million written tokens"),
         min_value=0,
         max_value=1_000_000,
         widget=forms.NumberInput({"step": "any"}),
@@ -87,7 +99,7 @@ class CalculatorForm(forms.Form):
     def clean(self) -> dict[str, Any]:  # Any: Django's cleaned data
         typed = super().clean() or self.cleaned_data
         if typed.get("repeats", 0) + typed.get("paraphrases", 0) > 100:
-            self.add_error("paraphrases", "Both shares together are 100 % at most.")
+            self.add_error("paraphrases", _("Both shares together are 100 % at most."))
         return typed
 
     def plan(self, overhead: float) -> Plan:

@@ -10,6 +10,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from pgvector.django import VectorField
 
 from accounts.models import Project
@@ -21,21 +22,25 @@ class CacheEntry(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="cache_entries")
-    scope_key = models.CharField(max_length=64, help_text="SHA-256 of the walls around the answer.")
-    request_key = models.CharField(max_length=64, help_text="SHA-256 of question, history and walls.")
-    question_key = models.CharField(max_length=64, help_text="SHA-256 of the canonical question alone.")
+    scope_key = models.CharField(max_length=64, help_text=gettext_lazy("SHA-256 of the walls around the answer."))
+    request_key = models.CharField(max_length=64, help_text=gettext_lazy("SHA-256 of question, history and walls."))
+    question_key = models.CharField(max_length=64, help_text=gettext_lazy("SHA-256 of the canonical question alone."))
     question = models.TextField()
     # None for a question that is understood from its history only: it is never matched by meaning.
     embedding = VectorField(null=True)
     dimensions = models.PositiveIntegerField(null=True)
     embedding_identity = models.CharField(max_length=300)
-    text = models.TextField("answer")
-    sources = models.JSONField(default=list, help_text="Numbered passages: n, chunk_id, content_hash, document, text …")
+    text = models.TextField(gettext_lazy("answer"))
+    sources = models.JSONField(
+        default=list, help_text=gettext_lazy("Numbered passages: n, chunk_id, content_hash, document, text …")
+    )
     chunk_ids = ArrayField(models.UUIDField(), default=list)
     model = models.CharField(max_length=200)
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
-    corpus_version = models.PositiveBigIntegerField(help_text="The last under which the evidence was seen.")
+    corpus_version = models.PositiveBigIntegerField(
+        help_text=gettext_lazy("The last under which the evidence was seen.")
+    )
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     approved_at = models.DateTimeField(null=True, blank=True)
@@ -47,7 +52,7 @@ class CacheEntry(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        verbose_name = "cached answer"
+        verbose_name = gettext_lazy("cached answer")
         constraints = [
             models.UniqueConstraint(fields=["project", "request_key"], name="cache_entry_once_per_request"),
             models.CheckConstraint(
@@ -130,8 +135,8 @@ class Judgement(models.Model):
     """Whether a hit really answered the question: by a reader's click or by an audit."""
 
     class Origin(models.TextChoices):
-        CLICK = "click", "A reader said so"
-        AUDIT = "audit", "Answered again and compared"
+        CLICK = "click", gettext_lazy("A reader said so")
+        AUDIT = "audit", gettext_lazy("Answered again and compared")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="judgements")

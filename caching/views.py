@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.authentication import actor_of
@@ -97,7 +98,7 @@ def entry(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
 @login_required
 def evict(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
     eviction.evict(get_entry(_project(request, slug).id, entry_id))
-    messages.info(request, "The answer was taken out of the caches.")
+    messages.info(request, _("The answer was taken out of the caches."))
     return redirect("cache-review" if request.POST.get("from") == "review" else "cache-entries", slug=slug)
 
 
@@ -106,7 +107,7 @@ def evict(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
 def approve(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
     assert isinstance(request.user, User)
     approval.approve(get_entry(_project(request, slug).id, entry_id), request.user)
-    messages.info(request, "Approved: this answer stays until its evidence changes.")
+    messages.info(request, _("Approved: this answer stays until its evidence changes."))
     return redirect("cache-entry", slug=slug, entry_id=entry_id)
 
 
@@ -114,7 +115,7 @@ def approve(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
 @login_required
 def withdraw(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
     approval.withdraw(get_entry(_project(request, slug).id, entry_id))
-    messages.info(request, "The approval was withdrawn.")
+    messages.info(request, _("The approval was withdrawn."))
     return redirect("cache-entries", slug=slug)
 
 
@@ -122,7 +123,7 @@ def withdraw(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
 @login_required
 def flush(request: HttpRequest, slug: str) -> HttpResponse:
     count = eviction.flush(_project(request, slug))
-    messages.info(request, f"Taken out of the caches: {count:,}. Approved answers stay.")
+    messages.info(request, _("Taken out of the caches: %(count)s. Approved answers stay.") % {"count": f"{count:,}"})
     return redirect("cache-entries", slug=slug)
 
 
@@ -196,7 +197,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         change_caching(project, form.cleaned_data)
         messages.info(
             request,
-            "Saved. Answers that are cached keep the end that they have; empty the cache to end them now.",
+            _("Saved. Answers that are cached keep the end that they have; empty the cache to end them now."),
         )
         return redirect("cache-settings", slug=slug)
     status = 400 if form.errors else 200

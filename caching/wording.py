@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import DAY, HOUR
 
 NOTHING = "–"
+LENGTHS: tuple[tuple[int, Callable[[int], str]], ...] = (
+    (DAY, lambda n: ngettext("%(amount)s day", "%(amount)s days", n)),
+    (HOUR, lambda n: ngettext("%(amount)s hour", "%(amount)s hours", n)),
+    (60, lambda n: ngettext("%(amount)s minute", "%(amount)s minutes", n)),
+    (1, lambda n: ngettext("%(amount)s second", "%(amount)s seconds", n)),
+)
 _MARKS = re.compile(r"^\s*(?:#{1,6}|[-*+>])\s+|\*+|`+", re.MULTILINE)
 
 
@@ -46,12 +56,12 @@ def many(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """`5400` → `1.5 hours`, `200` → `3 minutes`."""
-    for size, unit in ((DAY, "day"), (HOUR, "hour"), (60, "minute"), (1, "second")):
+    for size, named in LENGTHS:
         if seconds >= size:
             places = 1 if size >= HOUR and seconds < 3 * size else 0
             amount = f"{seconds / size:.{places}f}".removesuffix(".0")
-            return f"{amount} {unit}{'' if amount == '1' else 's'}"
-    return "no time"
+            return named(1 if amount == "1" else 2) % {"amount": amount}
+    return _("no time")
 
 
 def excerpt(markdown: str, length: int = 160) -> str:

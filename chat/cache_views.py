@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.authentication import actor_of
@@ -40,7 +41,7 @@ def write(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST":
         try:
             entry_id = write_answer(actor, project, question, text, _seen(request), request.user)
-            messages.info(request, "Approved: whoever asks this now gets your answer.")
+            messages.info(request, _("Approved: whoever asks this now gets your answer."))
             return redirect("cache-entry", slug=slug, entry_id=entry_id)
         except PolyAIError as error:
             problem = error
@@ -72,7 +73,7 @@ def _seen(request: HttpRequest) -> list[UUID]:
     try:
         return [UUID(chunk_id) for chunk_id in request.POST.getlist("passage")]
     except ValueError as error:
-        raise InvalidInput("The form has lost its passages. Find them again.") from error
+        raise InvalidInput(_("The form has lost its passages. Find them again.")) from error
 
 
 def _entry(project: Project, wanted: str) -> CacheEntry | None:

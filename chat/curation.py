@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts.models import Project, User
 from accounts.types import Actor
 from caching import approval
@@ -30,7 +32,7 @@ def find_passages(actor: Actor, project: Project, question: str) -> list[Passage
     """What an answer to a question may cite, in the order of its numbers. Raises InvalidInput, ProviderError."""
     text = canonical_text(question)
     if not text or not is_shareable(text, ()):
-        raise InvalidInput("Write the question so that it stands alone, with what it asks for named in it.")
+        raise InvalidInput(_("Write the question so that it stands alone, with what it asks for named in it."))
     embedder = get_serving_embedder()
     return search(actor, project.id, embedder, text, embed_texts(embedder, [text], is_awaited=True)[0])
 
@@ -46,16 +48,18 @@ def write_answer(
     """
     found = {passage.chunk_id: passage for passage in find_passages(actor, project, question)}
     if not seen or any(chunk_id not in found for chunk_id in seen):
-        raise InvalidInput("The documents have changed meanwhile. Look at the passages again, then save.")
+        raise InvalidInput(_("The documents have changed meanwhile. Look at the passages again, then save."))
     sources = numbered([found[chunk_id] for chunk_id in seen])
     text = check_citations(canonical_text(text), len(sources))
     if not text or len(text) > MAX_ANSWER:
-        raise InvalidInput(f"Write an answer of 1 to {MAX_ANSWER:,} characters.")
+        raise InvalidInput(_("Write an answer of 1 to %(max_answer)s characters.") % {"max_answer": f"{MAX_ANSWER:,}"})
     cited = cited_numbers(text, len(sources))
     if not re.search(r"\w", CITATION.sub("", text)):
-        raise InvalidInput("Write an answer beside the numbers of its passages.")
+        raise InvalidInput(_("Write an answer beside the numbers of its passages."))
     if not cited:
-        raise InvalidInput("Cite at least one passage, like [1]: the answer is given while that passage is unchanged.")
+        raise InvalidInput(
+            _("Cite at least one passage, like [1]: the answer is given while that passage is unchanged.")
+        )
     now = datetime.now(UTC)
     answer = CachedAnswer(
         project_id=project.id,

@@ -61,8 +61,9 @@ async def _publish(name: str, channel: Channel, frames: list[Frame], over: async
             look()  # it lasts: from now on its reader may stop it from anywhere
         if not is_over and written == len(frames):
             is_over = await _either(over, channel, BEAT)
-        if await _write(name, channel, frames[written:], is_first=not written, is_over=is_over):
-            written = len(frames) if is_over else written + len(frames[written:])
+        batch = frames[written:]  # more may come while it is being written
+        if await _write(name, channel, batch, is_first=not written, is_over=is_over):
+            written += len(batch)
         if is_over:
             if is_shown:
                 look()

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connections
+from django.utils.translation import gettext as _
 
 from core.errors import StoreUnavailable
 
@@ -41,7 +42,7 @@ def in_db(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
         try:
             return function(*args, **kwargs)
         except (OperationalError, InterfaceError) as error:
-            raise StoreUnavailable("The database does not answer. Try again in a moment.") from error
+            raise StoreUnavailable(_("The database does not answer. Try again in a moment.")) from error
         finally:
             release()
 

@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -49,7 +51,7 @@ class ManyFilesField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:  # Any: Django's uploaded files
         if not data:
-            raise forms.ValidationError("Choose at least one file.")
+            raise forms.ValidationError(_("Choose at least one file."))
         return list(data)
 
 
@@ -57,7 +59,7 @@ class UploadForm(forms.Form):
     project = forms.ModelChoiceField(Project.objects.all(), widget=UnfoldAdminSelectWidget)
     files = ManyFilesField(  # type: ignore[assignment]  # a form has an attribute of that name, a field may too
         widget=ManyFiles(attrs={"multiple": True, "accept": ",".join([*PARSERS, archives.ENDING])}),
-        help_text="A file whose name is in the project already becomes that document's next version.",
+        help_text=gettext_lazy("A file whose name is in the project already becomes that document's next version."),
     )
 
 
@@ -127,37 +129,37 @@ class DocumentAdmin(ModelAdmin):
         return False
 
     @display(
-        description="State",
+        description=_("State"),
         ordering="state",
         label={"Ready": "success", "Failed": "danger", "Queued": "info", "Reading": "warning", "Embedding": "warning"},
     )
     def shown_state(self, document: Document) -> str:
         return document.get_state_display()
 
-    @display(description="Reason", ordering="error_code")
+    @display(description=_("Reason"), ordering="error_code")
     def reason(self, document: Document) -> str:
         return Truncator(document.error or document.notes).chars(120)
 
-    @display(description="Chunks")
+    @display(description=_("Chunks"))
     def progress(self, document: Document) -> str:
         return f"{document.chunks_embedded} of {document.chunks_total}"
 
     def has_retry_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return bool(self.has_add_permission(request))
 
-    @action(description="Try again", permissions=["retry"])
+    @action(description=_("Try again"), permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         self.message_user(request, carry_out(Change(action="retry"), list(queryset)).message)
 
-    @action(description="Cancel", permissions=["retry"])
+    @action(description=_("Cancel"), permissions=["retry"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         self.message_user(request, carry_out(Change(action="cancel"), list(queryset)).message)
 
-    @action(description="Read it", url_path="read")
+    @action(description=_("Read it"), url_path="read")
     def open_document(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._lead(object_id, "document")
 
-    @action(description="Search playground", url_path="playground")
+    @action(description=_("Search playground"), url_path="playground")
     def open_playground(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._lead(object_id, "playground")
 
@@ -234,7 +236,7 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
-    @display(description="Text")
+    @display(description=_("Text"))
     def beginning(self, chunk: Chunk) -> str:
         return chunk.text[:120]
 

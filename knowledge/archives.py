@@ -25,6 +25,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import Project, User
 from core.errors import InvalidInput, PolyAIError, TooLong, UnreadableFile, UnsupportedFile
@@ -92,7 +93,10 @@ def upload_archive(*, project: Project, name: str, file: File[bytes], user: User
     Raises TooLong and UnreadableFile for the whole archive, and UnreadableFile when it has no file to take.
     """
     if (file.size or 0) > settings.MAX_ARCHIVE_MB * MEGABYTE:
-        raise TooLong(f"The archive has more than {settings.MAX_ARCHIVE_MB} MB, the limit here.")
+        raise TooLong(
+            _("The archive has more than %(max_archive_mb)s MB, the limit here.")
+            % {"max_archive_mb": settings.MAX_ARCHIVE_MB}
+        )
     entries = expand(file)
     taken: list[tuple[Document, bool]] = []
     refused: list[Refused] = []
@@ -101,7 +105,7 @@ def upload_archive(*, project: Project, name: str, file: File[bytes], user: User
         refused += [outcome for outcome in found if isinstance(outcome, Refused)]
     if not taken:
         reason = f" {refused[0].name}: {refused[0].error.message}" if refused else ""
-        raise UnreadableFile(f"The archive has no file that can be read.{reason}")
+        raise UnreadableFile(_("The archive has no file that can be read.%(reason)s") % {"reason": reason})
     return Unpacked(
         documents=tuple(document for document, _ in taken),
         new=frozenset(document.id for document, is_new in taken if is_new),
@@ -141,13 +145,19 @@ def expand(file: IO[bytes]) -> Iterator[Entry | Refused]:
         archive = zipfile.ZipFile(_Bounded(file))
     except _DAMAGED as error:
         log.info("archive: %s", error)
-        raise UnreadableFile("The archive is damaged: it could not be opened. Pack it again.") from error
+        raise UnreadableFile(_("The archive is damaged: it could not be opened. Pack it again.")) from error
     with archive:
         entries = [entry for entry in archive.infolist() if not entry.orig_filename.endswith(("/", "\\"))]
         if len(entries) > MAX_ENTRIES:
-            raise TooLong(f"The archive has {len(entries):,} files; {MAX_ENTRIES:,} is the limit. Split it.")
+            raise TooLong(
+                _("The archive has %(entries)s files; %(max_entries)s is the limit. Split it.")
+                % {"entries": f"{len(entries):,}", "max_entries": f"{MAX_ENTRIES:,}"}
+            )
         if sum(entry.file_size for entry in entries) > settings.MAX_ARCHIVE_MB * MEGABYTE:
-            raise TooLong(f"The archive unpacks to more than {settings.MAX_ARCHIVE_MB} MB, the limit here. Split it.")
+            raise TooLong(
+                _("The archive unpacks to more than %(max_archive_mb)s MB, the limit here. Split it.")
+                % {"max_archive_mb": settings.MAX_ARCHIVE_MB}
+            )
         yield from _each(archive, entries)
 
 
@@ -161,7 +171,7 @@ def _each(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[
         try:
             _check(entry, told, parts)
             if name in seen:
-                raise InvalidInput("Another file of the archive has this name.")
+                raise InvalidInput(_("Another file of the archive has this name."))
             seen.add(name)
             with tempfile.SpooledTemporaryFile(max_size=MEGABYTE) as unpacked:
                 _unpack(archive, entry, unpacked)
@@ -173,20 +183,24 @@ def _each(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterator[
 def _check(entry: zipfile.ZipInfo, told: str, parts: list[str]) -> None:
     """Raises InvalidInput, UnsupportedFile, UnreadableFile, TooLong for an entry that is not even opened."""
     if not parts or told.startswith(("/", "\\")) or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":"):
-        raise InvalidInput("Its name leads out of the archive.")
+        raise InvalidInput(_("Its name leads out of the archive."))
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise InvalidInput("It is a link or a device, not a file.")
+        raise InvalidInput(_("It is a link or a device, not a file."))
     if entry.flag_bits & _IS_ENCRYPTED:
-        raise UnreadableFile("It is encrypted. Pack it without a password.")
+        raise UnreadableFile(_("It is encrypted. Pack it without a password."))
     if PurePosixPath(parts[-1]).suffix.lower() in _ARCHIVES:
-        raise UnsupportedFile("Archives inside an archive are not opened. Unpack it first.")
+        raise UnsupportedFile(_("Archives inside an archive are not opened. Unpack it first."))
     check_kind(parts[-1])
     if entry.compress_type not in _METHODS:
-        raise UnsupportedFile("It is packed in an unusual way. Pack it with ordinary compression (deflate).")
+        raise UnsupportedFile(_("It is packed in an unusual way. Pack it with ordinary compression (deflate)."))
     if entry.file_size > settings.MAX_UPLOAD_MB * MEGABYTE:
-        raise TooLong(f"It has more than {settings.MAX_UPLOAD_MB} MB, the limit here.")
+        raise TooLong(
+            _("It has more than %(max_upload_mb)s MB, the limit here.") % {"max_upload_mb": settings.MAX_UPLOAD_MB}
+        )
     if entry.file_size > RATIO_FROM and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-        raise UnreadableFile(f"It unpacks to more than {MAX_RATIO} times its size, as no real file does.")
+        raise UnreadableFile(
+            _("It unpacks to more than %(max_ratio)s times its size, as no real file does.") % {"max_ratio": MAX_RATIO}
+        )
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, into: IO[bytes]) -> None:
@@ -195,9 +209,9 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, into: IO[bytes]) -
             while block := packed.read(BLOCK):
                 into.write(block)
     except (*_DAMAGED, RuntimeError, zlib.error) as error:
-        raise UnreadableFile("It is damaged in the archive. Pack it again.") from error
+        raise UnreadableFile(_("It is damaged in the archive. Pack it again.")) from error
     if into.tell() != entry.file_size:
-        raise UnreadableFile("It is damaged in the archive: its end is missing. Pack it again.")
+        raise UnreadableFile(_("It is damaged in the archive: its end is missing. Pack it again."))
     into.seek(0)
 
 

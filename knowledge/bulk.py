@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from core.errors import InvalidInput
 from core.text import nfc, storable
@@ -30,8 +32,11 @@ class Change:
 
     def question(self, count: int) -> str:
         """What somebody is asked before it is done to so many."""
-        what = "this document" if count == 1 else f"these {intcomma(count)} documents"
-        return f"Delete {what}? No search and no cached answer will show {'it' if count == 1 else 'them'} any more."
+        return ngettext(
+            "Delete this document? No search and no cached answer will show it any more.",
+            "Delete these %(count)s documents? No search and no cached answer will show them any more.",
+            count,
+        ) % {"count": intcomma(count)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,12 @@ def change_of(action: str, tags: Iterable[str] = ()) -> Change:
         if action == known:
             found = clean_tags(tags)
             if known.endswith("-tags") and not found:
-                raise InvalidInput("Type a tag first.")
+                raise InvalidInput(_("Type a tag first."))
             return Change(action=known, tags=found)
-    raise InvalidInput(f"'{action[:40]}' cannot be done to documents. These can: {', '.join(ACTIONS)}.")
+    raise InvalidInput(
+        _("'%(action)s' cannot be done to documents. These can: %(actions)s.")
+        % {"action": action[:40], "actions": ", ".join(ACTIONS)}
+    )
 
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -60,25 +68,26 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 def carry_out(change: Change, documents: Sequence[Document]) -> Done:
     """Do it, and say what was done."""
-    tags = ", ".join(change.tags)
     match change.action:
         case "retry":
             count = services.retry_many(documents)
-            told = f"{_documents(count)} queued again." if count else "None of these failed or was cancelled."
+            told = ngettext("%(count)s document queued again.", "%(count)s documents queued again.", count)
         case "cancel":
             count = services.cancel_many(documents)
-            told = f"{_documents(count)} cancelled." if count else "None of these was still in progress."
+            told = ngettext("%(count)s document cancelled.", "%(count)s documents cancelled.", count)
         case "delete":
             count = services.delete_many(documents)
-            told = f"{_documents(count)} deleted."
+            told = ngettext("%(count)s document deleted.", "%(count)s documents deleted.", count)
         case "add-tags":
             count = services.set_tags(documents, add=change.tags)
-            told = f"{_documents(count)} tagged {tags}."
+            told = ngettext("%(count)s document tagged %(tags)s.", "%(count)s documents tagged %(tags)s.", count)
         case "remove-tags":
             count = services.set_tags(documents, remove=change.tags)
-            told = f"{tags} removed from {_documents(count)}."
-    return Done(count=count, message=told)
-
-
-def _documents(count: int) -> str:
-    return f"{intcomma(count)} document{'' if count == 1 else 's'}"
+            told = ngettext(
+                "%(tags)s removed from %(count)s document.", "%(tags)s removed from %(count)s documents.", count
+            )
+    if not count and change.action == "retry":
+        told = _("None of these failed or was cancelled.")
+    elif not count and change.action == "cancel":
+        told = _("None of these was still in progress.")
+    return Done(count=count, message=told % {"count": intcomma(count), "tags": ", ".join(change.tags)})

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core.errors import InvalidInput
 from core.text import is_storable, nfc, storable
@@ -43,20 +44,33 @@ def describe(
 def check_metadata(metadata: Mapping[str, object]) -> None:
     """Raises InvalidInput for what is no flat, small set of keys and values that PostgreSQL can hold."""
     if len(metadata) > MAX_KEYS:
-        raise InvalidInput(f"A document has {MAX_KEYS} keys of metadata at most.")
+        raise InvalidInput(_("A document has %(max_keys)s keys of metadata at most.") % {"max_keys": MAX_KEYS})
     for key, value in metadata.items():
         if not is_storable(key):
-            raise InvalidInput(f"The key '{storable(key)}' of the metadata {UNSTORABLE}.")
+            raise InvalidInput(
+                _("The key '%(key)s' of the metadata %(unstorable)s.")
+                % {"key": storable(key), "unstorable": UNSTORABLE}
+            )
         if not key or len(key) > KEY_LENGTH:
-            raise InvalidInput(f"A key of metadata has 1 to {KEY_LENGTH} characters.")
+            raise InvalidInput(_("A key of metadata has 1 to %(key_length)s characters.") % {"key_length": KEY_LENGTH})
         if not (value is None or isinstance(value, str | int | float | bool)):
-            raise InvalidInput(f"The value of '{key}' is a list or an object; text, a number, true or false is meant.")
+            raise InvalidInput(
+                _("The value of '%(key)s' is a list or an object; text, a number, true or false is meant.")
+                % {"key": key}
+            )
         if isinstance(value, str) and not is_storable(value):
-            raise InvalidInput(f"The value of '{key}' in the metadata {UNSTORABLE}.")
+            raise InvalidInput(
+                _("The value of '%(key)s' in the metadata %(unstorable)s.") % {"key": key, "unstorable": UNSTORABLE}
+            )
         if isinstance(value, float) and not isfinite(value):
-            raise InvalidInput(f"The value of '{key}' in the metadata is not a finite number; leave it out.")
+            raise InvalidInput(
+                _("The value of '%(key)s' in the metadata is not a finite number; leave it out.") % {"key": key}
+            )
         if len(str(value)) > VALUE_LENGTH:
-            raise InvalidInput(f"The value of '{key}' has more than {VALUE_LENGTH:,} characters.")
+            raise InvalidInput(
+                _("The value of '%(key)s' has more than %(value_length)s characters.")
+                % {"key": key, "value_length": f"{VALUE_LENGTH:,}"}
+            )
 
 
 def written(metadata: Mapping[str, object]) -> list[tuple[str, str]]:

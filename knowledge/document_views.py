@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import actor_of
@@ -74,13 +75,13 @@ def page(request: HttpRequest, slug: str, document_id: UUID, number: int) -> Htt
     """One page of a PDF as a picture; `?chunk=<id>` frames that passage. For whoever may read the document only."""
     found = find(request, slug, document_id)
     if found.kind != "pdf":
-        raise NotFound("Only PDF files have pages that can be drawn.")
+        raise NotFound(_("Only PDF files have pages that can be drawn."))
     text = ""
     if wanted := request.GET.get("chunk", ""):
         try:
             text = list_live_chunks(found).filter(id=UUID(wanted)).values_list("text", flat=True).first() or ""
         except ValueError as error:
-            raise NotFound("There is no such passage in this document.") from error
+            raise NotFound(_("There is no such passage in this document.")) from error
     tag = f'"{found.shown_original.name}-{number}-{wanted}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified(headers={"ETag": tag})
@@ -88,7 +89,7 @@ def page(request: HttpRequest, slug: str, document_id: UUID, number: int) -> Htt
         with found.shown_original.open("rb") as file:
             picture = render_page(file, number, text)
     except FileNotFoundError as error:
-        raise NotFound("The original of this document is gone from the storage.") from error
+        raise NotFound(_("The original of this document is gone from the storage.")) from error
     headers = {
         "Cache-Control": f"private, max-age={PAGE_KEPT}",
         "ETag": tag,
@@ -114,7 +115,7 @@ def original(request: HttpRequest, slug: str, document_id: UUID) -> FileResponse
     try:
         file = found.shown_original.open("rb")
     except FileNotFoundError as error:
-        raise NotFound("The original of this document is gone from the storage.") from error
+        raise NotFound(_("The original of this document is gone from the storage.")) from error
     response = FileResponse(file, as_attachment=not kind, filename=name, content_type=kind or None)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = INLINE_POLICY if kind == "application/pdf" else "default-src 'none'; sandbox"
@@ -135,5 +136,5 @@ def describe(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse
     except InvalidInput as error:
         messages.error(request, error.message)
     else:
-        messages.info(request, "Saved.")
+        messages.info(request, _("Saved."))
     return redirect("document", slug=slug, document_id=document_id)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts.types import Actor
 from core.errors import NotFound
 from knowledge.lexical import count_lexemes, lexeme_of, split_words
@@ -75,11 +77,11 @@ def explain_chunk(
     the actor's to read."""
     chunk = Chunk.objects.select_related("document").filter(id=chunk_id).first()
     if chunk is None or not list_documents(actor, project_id).filter(id=chunk.document_id).exists():
-        raise NotFound("This chunk does not exist, or is not yours to read.")
+        raise NotFound(_("This chunk does not exist, or is not yours to read."))
     space = find_searched(embedder)
     ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=2 * FAR, depth=FAR)
     row = next((row for row in ranked if row.chunk_id == chunk_id), None)
-    held, _ = count_lexemes(text_with_headings(chunk.document.name, chunk), chunk.document.language)
+    held = count_lexemes(text_with_headings(chunk.document.name, chunk), chunk.document.language)[0]
     asked = {word.text: lexeme_of(word, chunk.document.language) in held for word in split_words(text)}
     chosen = list_filtered(project_id, filters)
     vectors = ChunkEmbedding.objects.filter(chunk=chunk, space=space, project_id=project_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Project
 from knowledge.chunking import SMALLEST_LIMIT
@@ -16,23 +17,28 @@ class PolicyForm(forms.Form):
     """What a project wants done with its documents."""
 
     chunk_tokens = forms.IntegerField(
-        label="Largest chunk, tokens",
-        help_text="A token is three quarters of an English word. Smaller chunks are found more exactly, larger ones "
-        "say more.",
+        label=gettext_lazy("Largest chunk, tokens"),
+        help_text=gettext_lazy(
+            "A token is three quarters of an English word. Smaller chunks are found more exactly, larger ones say more."
+        ),
         widget=forms.NumberInput({"min": SMALLEST_LIMIT, "max": LARGEST_LIMIT}),
-        error_messages={"invalid": "Give a whole number."},
+        error_messages={"invalid": gettext_lazy("Give a whole number.")},
     )
     chunk_overlap = forms.IntegerField(
-        label="Overlap, tokens",
-        help_text="Where a paragraph is cut, the next chunk repeats so much of it. Half of the largest chunk at most.",
+        label=gettext_lazy("Overlap, tokens"),
+        help_text=gettext_lazy(
+            "Where a paragraph is cut, the next chunk repeats so much of it. Half of the largest chunk at most."
+        ),
         widget=forms.NumberInput({"min": 0}),
-        error_messages={"invalid": "Give a whole number."},
+        error_messages={"invalid": gettext_lazy("Give a whole number.")},
     )
     max_documents = forms.IntegerField(
-        label="Documents", help_text="0 for no limit.", widget=forms.NumberInput({"min": 0})
+        label=gettext_lazy("Documents"), help_text=gettext_lazy("0 for no limit."), widget=forms.NumberInput({"min": 0})
     )
     max_megabytes = forms.IntegerField(
-        label="Megabytes", help_text="Of all originals together; 0 for no limit.", widget=forms.NumberInput({"min": 0})
+        label=gettext_lazy("Megabytes"),
+        help_text=gettext_lazy("Of all originals together; 0 for no limit."),
+        widget=forms.NumberInput({"min": 0}),
     )
 
     def clean(self) -> dict[str, Any]:  # Any: Django's cleaned data
@@ -46,9 +52,9 @@ class PolicyForm(forms.Form):
 class PreviewForm(forms.Form):
     """Sizes to be tried on one document."""
 
-    document = forms.ModelChoiceField(Document.objects.none(), empty_label="Choose a document")
-    chunk_tokens = forms.IntegerField(label="Largest chunk")
-    chunk_overlap = forms.IntegerField(label="Overlap")
+    document = forms.ModelChoiceField(Document.objects.none(), empty_label=gettext_lazy("Choose a document"))
+    chunk_tokens = forms.IntegerField(label=gettext_lazy("Largest chunk"))
+    chunk_overlap = forms.IntegerField(label=gettext_lazy("Overlap"))
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:  # Any: Django's
         super().__init__(*args, **kwargs)

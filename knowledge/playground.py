@@ -9,6 +9,7 @@ from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from accounts.types import Actor
 from caching.canonical import canonical_text
@@ -75,7 +76,9 @@ def put_to_search(
     if wanted:
         chunk = find_chunk(actor, project_id, wanted)
         if chunk is None:
-            notice = f"No chunk here has this id or these words, and no document this name: {wanted[:80]}"
+            notice = _("No chunk here has this id or these words, and no document this name: %(wanted)s") % {
+                "wanted": wanted[:80]
+            }
         else:
             try:
                 report = explain_chunk(

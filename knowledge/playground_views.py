@@ -9,6 +9,8 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts.authentication import actor_of
@@ -31,20 +33,22 @@ SHOWN = 60  # candidates
 class PlaygroundForm(forms.Form):
     """A question and what the search is limited to."""
 
-    q = forms.CharField(label="Question", max_length=2000, strip=True)
-    limit = forms.IntegerField(label="Passages", min_value=1, max_value=MAX_LIMIT, required=False)
-    document = forms.CharField(label="Documents named", max_length=255, required=False)
-    tag = forms.CharField(label="Tag", max_length=50, required=False)
-    kind = forms.CharField(label="Kind", max_length=10, required=False)
-    since = forms.DateField(label="Added from", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label="to", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    key = forms.CharField(label="Metadata", max_length=100, required=False)
-    value = forms.CharField(label="is", max_length=1000, required=False)
+    q = forms.CharField(label=gettext_lazy("Question"), max_length=2000, strip=True)
+    limit = forms.IntegerField(label=gettext_lazy("Passages"), min_value=1, max_value=MAX_LIMIT, required=False)
+    document = forms.CharField(label=gettext_lazy("Documents named"), max_length=255, required=False)
+    tag = forms.CharField(label=gettext_lazy("Tag"), max_length=50, required=False)
+    kind = forms.CharField(label=gettext_lazy("Kind"), max_length=10, required=False)
+    since = forms.DateField(
+        label=gettext_lazy("Added from"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(label=gettext_lazy("to"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    key = forms.CharField(label=gettext_lazy("Metadata"), max_length=100, required=False)
+    value = forms.CharField(label=gettext_lazy("is"), max_length=1000, required=False)
     wanted = forms.CharField(
-        label="Why was this not found?",
+        label=gettext_lazy("Why was this not found?"),
         max_length=500,
         required=False,
-        help_text="A chunk’s id, some words of it, or a document’s name.",
+        help_text=gettext_lazy("A chunk’s id, some words of it, or a document’s name."),
     )
 
     def clean(self) -> dict[str, Any]:  # Any: Django's cleaned data
@@ -85,7 +89,7 @@ def _try(actor: Actor, project: Project, typed: dict[str, Any]) -> Trial:  # Any
         metadata={typed["key"]: readings(typed["value"])} if typed["key"] else {},
     )
     if typed["document"] and not filters.documents:
-        return Trial.of_nothing(f"No document here has “{typed['document']}” in its name.")
+        return Trial.of_nothing(_("No document here has “%(name)s” in its name.") % {"name": typed["document"]})
     return put_to_search(
         actor, project.id, typed["q"], limit=typed["limit"] or LIMIT, filters=filters, wanted=typed["wanted"].strip()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from accounts.models import Project
 from core.errors import InvalidInput
@@ -98,11 +99,17 @@ def preview(document: Document, chunk_tokens: int, overlap: int, first: int = FI
     parts = list_parts(document, document.live_version)
     size = sum(len(part.text) for part in parts)
     if not parts:
-        raise InvalidInput(f"The text of {document.name} is not stored: wait until it is read, or upload it again.")
+        raise InvalidInput(
+            _("The text of %(name)s is not stored: wait until it is read, or upload it again.")
+            % {"name": document.name}
+        )
     if size > PREVIEWED:
         raise InvalidInput(
-            f"{document.name} has {size / 1e6:.1f} million characters; a preview is made of up to "
-            f"{PREVIEWED // 1_000_000} million. Choose a shorter document."
+            _(
+                "%(name)s has %(size)s million characters; a preview is made of up to "
+                "%(previewed)s million. Choose a shorter document."
+            )
+            % {"name": document.name, "size": f"{size / 1000000.0:.1f}", "previewed": PREVIEWED // 1000000}
         )
     pieces = split(parts, chunk_tokens=chunk_tokens, overlap=overlap, title=document.title)
     chunks = [_piece(chunk) for chunk in list_live_chunks(document)]

@@ -7,6 +7,8 @@ from django.contrib.auth.decorators import login_required
 from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.authentication import actor_of
@@ -31,7 +33,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         change_policy(project, **form.cleaned_data)
         messages.info(
-            request, "Saved. New documents are cut so; those that are here stay as they are until you apply it."
+            request, _("Saved. New documents are cut so; those that are here stay as they are until you apply it.")
         )
         return redirect("document-settings", slug=slug)
     tried = PreviewForm(project, request.GET if "document" in request.GET else None, initial=stored)
@@ -56,9 +58,14 @@ def apply(request: HttpRequest, slug: str) -> HttpResponse:
     count = rechunk(project)
     messages.info(
         request,
-        f"{count} document{'s are' if count != 1 else ' is'} being cut anew. Until then the chunks of today answer."
+        ngettext(
+            "%(count)s document is being cut anew. Until then the chunks of today answer.",
+            "%(count)s documents are being cut anew. Until then the chunks of today answer.",
+            count,
+        )
+        % {"count": count}
         if count
-        else "All documents are cut so already.",
+        else _("All documents are cut so already."),
     )
     return redirect("documents", slug=slug)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import BigIntegerField, Case, Count, F, Q, QuerySet, Sum, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.selectors import list_projects
 from accounts.types import Actor
@@ -53,7 +54,7 @@ def get_document(actor: Actor, document_id: UUID) -> Document:
     own = Q(attached_to=None) | Q(uploaded_by=actor.user_id)
     document = documents.filter(own, id=document_id).first()
     if document is None:
-        raise NotFound("This document does not exist, or is not yours to open.")
+        raise NotFound(_("This document does not exist, or is not yours to open."))
     return document
 
 

@@ -15,6 +15,7 @@ from django.core.files import File
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Project, User
 from caching import eviction
@@ -175,7 +176,10 @@ def set_tags(documents: Iterable[Document], *, add: Collection[str] = (), remove
         for document in found:
             tags = sorted((set(document.tags) | added) - removed)
             if len(tags) > MAX_TAGS:
-                raise InvalidInput(f"{document.name} would have {len(tags)} tags; {MAX_TAGS} is the limit.")
+                raise InvalidInput(
+                    _("%(name)s would have %(tags)s tags; %(max_tags)s is the limit.")
+                    % {"name": document.name, "tags": len(tags), "max_tags": MAX_TAGS}
+                )
             if tags != document.tags:
                 document.tags = tags
                 changed.append(document)
@@ -249,9 +253,12 @@ def _check_quota(document: Document, size: int) -> None:
     others = Document.objects.filter(project_id=document.project_id).exclude(id=document.id)
     held = others.aggregate(count=Count("id"), size=Sum("size", default=0))
     if policy.max_documents and held["count"] + 1 > policy.max_documents:
-        raise QuotaReached(f"The project has {held['count']} documents, as many as it may. Delete some first.")
+        raise QuotaReached(_("The project has %(count)s documents, as many as it may. Delete some first.") % held)
     if policy.max_megabytes and held["size"] + size > policy.max_megabytes * MEGABYTE:
-        raise QuotaReached(f"The project may hold {policy.max_megabytes} MB. Delete some documents first.")
+        raise QuotaReached(
+            _("The project may hold %(max_megabytes)s MB. Delete some documents first.")
+            % {"max_megabytes": policy.max_megabytes}
+        )
 
 
 def _names_of_same(document: Document, digest: str) -> tuple[str, ...]:
@@ -266,19 +273,25 @@ def _names_of_same(document: Document, digest: str) -> tuple[str, ...]:
 def _checked_tag(tag: str) -> str:
     shown = " ".join("".join(c for c in nfc(tag) if c.isprintable()).split())
     if not shown:
-        raise InvalidInput("A tag has no letters.")
+        raise InvalidInput(_("A tag has no letters."))
     if len(shown) > TAG_LENGTH:
-        raise InvalidInput(f"The tag '{shown[:TAG_LENGTH]}…' is too long; {TAG_LENGTH} characters is the limit.")
+        raise InvalidInput(
+            _("The tag '%(shown)s…' is too long; %(tag_length)s characters is the limit.")
+            % {"shown": shown[:TAG_LENGTH], "tag_length": TAG_LENGTH}
+        )
     return shown
 
 
 def _checked_size(file: File[bytes]) -> int:
     size = file.size or 0
     if size == 0:
-        raise UnreadableFile("The file is empty.")
+        raise UnreadableFile(_("The file is empty."))
     if size > settings.MAX_UPLOAD_MB * MEGABYTE:
         megabytes = ceil(size / MEGABYTE * 10) / 10
-        raise TooLong(f"The file has {megabytes} MB; {settings.MAX_UPLOAD_MB} MB is the limit here.")
+        raise TooLong(
+            _("The file has %(size)s MB; %(limit)s MB is the limit here.")
+            % {"size": megabytes, "limit": settings.MAX_UPLOAD_MB}
+        )
     return size
 
 
@@ -290,7 +303,7 @@ def fit_name(name: str) -> str:
     )
     shown = "/".join(part for part in shown.split("/") if part.strip() not in ("", ".", ".."))
     if not PurePath(shown).stem.strip(BLANK):
-        raise InvalidInput("The file has no name that can be seen. Give it one with letters.")
+        raise InvalidInput(_("The file has no name that can be seen. Give it one with letters."))
     if len(shown) > NAME_LENGTH:
         # With a digest of the whole, so that two long names which begin alike stay two.
         ending = f"~{hashlib.sha256(shown.encode()).hexdigest()[:8]}{PurePath(shown).suffix[:20]}"

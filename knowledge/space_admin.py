@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -30,17 +32,17 @@ class ReembedForm(forms.Form):
 
     model = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
     base_url = forms.CharField(
-        label="Address",
+        label=gettext_lazy("Address"),
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of its OpenAI-compatible endpoint, or 'local'. Keys are in the environment.",
+        help_text=gettext_lazy("Of its OpenAI-compatible endpoint, or 'local'. Keys are in the environment."),
     )
     dimensions = forms.IntegerField(
-        label="Shortened to",
+        label=gettext_lazy("Shortened to"),
         min_value=0,
         max_value=16_000,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Numbers to ask for, of a model that can give fewer; 0 for its own size.",
+        help_text=gettext_lazy("Numbers to ask for, of a model that can give fewer; 0 for its own size."),
     )
     precision = forms.ChoiceField(
         choices=EmbeddingSpace.Precision.choices, initial=EmbeddingSpace.Precision.FULL, widget=UnfoldAdminSelectWidget
@@ -73,30 +75,30 @@ class EmbeddingSpaceAdmin(ModelAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("knowledge.change_embeddingspace")
 
-    @display(description="Status", ordering="status", label={"Active": "success", "Building": "warning"})
+    @display(description=_("Status"), ordering="status", label={"Active": "success", "Building": "warning"})
     def shown_status(self, space: EmbeddingSpace) -> str:
         return space.get_status_display()
 
-    @display(description="Progress")
+    @display(description=_("Progress"))
     def progress(self, space: EmbeddingSpace) -> str:
         if space.status != EmbeddingSpace.Status.BUILDING:
             return ""
         done = f"{space.chunks_embedded:,} of {space.chunks_total:,} ({space.percent} %)"
         return f"{done}: {space.error}" if space.error else done
 
-    @display(description="Vectors")
+    @display(description=_("Vectors"))
     def vectors(self, space: EmbeddingSpace) -> str:
         return f"{ChunkEmbedding.objects.filter(space_id=space.id).count():,}"
 
-    @display(description="On disk")
+    @display(description=_("On disk"))
     def disk(self, space: EmbeddingSpace) -> str:
         return filesizeformat(partitions.size(space.id))
 
-    @action(description="Switch to it: questions are asked of this space from now on", permissions=["operate"])
+    @action(description=_("Switch to it: questions are asked of this space from now on"), permissions=["operate"])
     def switch_to(self, request: HttpRequest, queryset: QuerySet[EmbeddingSpace]) -> None:
         self._each(request, queryset, switch, "answers from now on.")
 
-    @action(description="Drop its vectors", permissions=["operate"])
+    @action(description=_("Drop its vectors"), permissions=["operate"])
     def drop_vectors(self, request: HttpRequest, queryset: QuerySet[EmbeddingSpace]) -> None:
         self._each(request, queryset, reembedding.drop, "and its vectors are gone.")
 

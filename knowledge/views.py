@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import actor_of
@@ -72,11 +73,11 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
         return JsonResponse({"files": results}, status=200 if results else 400)
     for result in results:
         if result["error"]:
-            messages.error(request, f"{result['name']}: {result['error']}")
+            messages.error(request, _("%(name)s: %(error)s") % {"name": result["name"], "error": result["error"]})
         elif result["note"]:
-            messages.info(request, f"{result['name']}: {result['note']}")
+            messages.info(request, _("%(name)s: %(note)s") % {"name": result["name"], "note": result["note"]})
     if not results:
-        messages.error(request, "Choose at least one file.")
+        messages.error(request, _("Choose at least one file."))
     return redirect("documents", slug=slug)
 
 
@@ -135,7 +136,10 @@ def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[
     except PolyAIError as error:
         return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": (), "note": ""}
     refused = [f"{refused.name}: {refused.error.message}" for refused in unpacked.refused]
-    note = f"{len(unpacked.documents)} of its files were taken, {len(unpacked.new)} of them new."
+    note = _("%(taken)s of its files were taken, %(new)s of them new.") % {
+        "taken": len(unpacked.documents),
+        "new": len(unpacked.new),
+    }
     if refused:
         more = f" And {len(refused) - NAMED} more." if len(refused) > NAMED else ""
         note += f" {len(refused)} were refused: {' '.join(refused[:NAMED])}{more}"
@@ -147,7 +151,7 @@ def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[
 def delete(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     found = find(request, slug, document_id, Role.EDITOR)
     services.delete(found)
-    return _tell(request, slug, f"{found.name} was deleted.")
+    return _tell(request, slug, _("%(name)s was deleted.") % {"name": found.name})
 
 
 @require_POST
@@ -155,15 +159,15 @@ def delete(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
 def retry(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     found = find(request, slug, document_id, Role.EDITOR)
     services.retry(found)
-    return _tell(request, slug, f"{found.name} is queued again.")
+    return _tell(request, slug, _("%(name)s is queued again.") % {"name": found.name})
 
 
 @require_POST
 @login_required
 def cancel(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     found = find(request, slug, document_id, Role.EDITOR)
-    is_cancelled = services.cancel(found)
-    return _tell(request, slug, f"{found.name} was {'cancelled' if is_cancelled else 'finished already'}.")
+    told = _("%(name)s was cancelled.") if services.cancel(found) else _("%(name)s was finished already.")
+    return _tell(request, slug, told % {"name": found.name})
 
 
 def _tell(request: HttpRequest, slug: str, message: str) -> HttpResponse:
@@ -214,10 +218,10 @@ def _chosen(request: HttpRequest, project: Project, listing: Listing) -> QuerySe
         try:
             ids = [UUID(written) for written in request.POST.getlist("documents")]
         except ValueError as error:
-            raise InvalidInput("That is no list of documents. Reload the page and try again.") from error
+            raise InvalidInput(_("That is no list of documents. Reload the page and try again.")) from error
         chosen = list_documents(actor, project.id).filter(id__in=ids)
     if not chosen.exists():
-        raise InvalidInput("Tick at least one document first.")
+        raise InvalidInput(_("Tick at least one document first."))
     return chosen
 
 
@@ -247,5 +251,5 @@ def find(request: HttpRequest, slug: str, document_id: UUID, role: Role = Role.V
     project = get_project(actor, slug, role)
     found = get_document(actor, document_id)
     if found.project_id != project.id:
-        raise NotFound("There is no such document in this project.")
+        raise NotFound(_("There is no such document in this project."))
     return found

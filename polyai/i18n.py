@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -13,7 +15,28 @@ from django.views.decorators.http import etag
 from django.views.i18n import JavaScriptCatalog
 
 YEAR = 31_536_000  # seconds
-_view = JavaScriptCatalog.as_view(packages=["polyai"])  # and LOCALE_PATHS: ours, without the admin's
+# The three that our scripts call, as Django's own catalog has them, in a fifth of its bytes.
+SCRIPT = """{
+  const catalog = %(catalog)s, plural = (n) => Number(%(plural)s);
+  globalThis.gettext = (text) => [catalog[text] ?? text].flat()[0];
+  globalThis.ngettext = (one, more, n) => catalog[one]?.[plural(n)] ?? (n === 1 ? one : more);
+  globalThis.interpolate = (text, values, isNamed) => isNamed
+    ? text.replace(/%%\\((\\w+)\\)s/g, (_, name) => String(values[name]))
+    : values.reduce((told, value) => told.replace("%%s", () => String(value)), text);
+}
+"""
+
+
+class Catalog(JavaScriptCatalog):
+    packages = ["polyai"]  # and LOCALE_PATHS: ours, without the admin's
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:  # Any: Django's signature
+        catalog = json.dumps(context["catalog"], ensure_ascii=False, sort_keys=True)
+        script = SCRIPT % {"catalog": catalog, "plural": context["plural"] or "n != 1"}
+        return HttpResponse(script, content_type="text/javascript; charset=utf-8")
+
+
+_view = Catalog.as_view()
 
 
 def _catalog(request: HttpRequest) -> HttpResponse:

@@ -9,21 +9,24 @@ from csp.middleware import CSPMiddleware, PolicyParts
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import NotAllowed, NotFound, PolyAIError, StoreUnavailable
 from polyai import policies
 
-TITLES: dict[type[PolyAIError], str] = {
-    NotFound: "Not found",
-    NotAllowed: "Not allowed",
-    StoreUnavailable: "Not available at the moment",
+TITLES: dict[type[PolyAIError], Promise] = {
+    NotFound: gettext_lazy("Not found"),
+    NotAllowed: gettext_lazy("Not allowed"),
+    StoreUnavailable: gettext_lazy("Not available at the moment"),
 }
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form from before a log-in or log-out in another tab."""
-    message = "You have logged in or out since this form was opened. Go back, reload the page and try again."
-    return render(request, "error.html", {"title": "This form is too old", "message": message}, status=403)
+    message = _("You have logged in or out since this form was opened. Go back, reload the page and try again.")
+    return render(request, "error.html", {"title": _("This form is too old"), "message": message}, status=403)
 
 
 class ErrorPages:
@@ -41,10 +44,10 @@ class ErrorPages:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OperationalError | InterfaceError):
-            error = StoreUnavailable("The database does not answer. Try again in a moment.")
+            error = StoreUnavailable(_("The database does not answer. Try again in a moment."))
         if not isinstance(error, PolyAIError):
             return None
-        context = {"title": TITLES.get(type(error), "That did not work"), "message": error.message}
+        context = {"title": TITLES.get(type(error), gettext_lazy("That did not work")), "message": error.message}
         return render(request, "error.html", context, status=error.status)
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 import httpx2
 import numpy as np
 import openai
+from django.utils.translation import gettext as _
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletionMessageParam
 
@@ -45,30 +46,51 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
     try:
         yield
     except openai.APITimeoutError as error:
-        raise _logged(ProviderTimeout(f"{what} did not answer in time. Try again in a moment."), error) from error
+        raise _logged(
+            ProviderTimeout(_("%(what)s did not answer in time. Try again in a moment.") % {"what": what}), error
+        ) from error
     except openai.APIConnectionError as error:
-        message = f"{what} cannot be reached. Check that it runs and that its address is right."
+        message = _("%(what)s cannot be reached. Check that it runs and that its address is right.") % {"what": what}
         raise _logged(ProviderUnreachable(message), error) from error
     except openai.RateLimitError as error:
-        message = f"{what} is over its limit. Try again in a minute."
+        message = _("%(what)s is over its limit. Try again in a minute.") % {"what": what}
         raise _logged(ProviderRateLimited(message, retry_after=_retry_after(error)), error) from error
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        raise _logged(ProviderRefused(f"{what} refused the API key. Check {key}."), error) from error
+        raise _logged(
+            ProviderRefused(_("%(what)s refused the API key. Check %(key)s.") % {"what": what, "key": key}), error
+        ) from error
     except openai.NotFoundError as error:
-        message = f"{what} is not known at its address. Set {model} to a model that the endpoint serves."
+        message = _("%(what)s is not known at its address. Set %(model)s to a model that the endpoint serves.") % {
+            "what": what,
+            "model": model,
+        }
         raise _logged(ProviderRefused(message), error) from error
     except openai.InternalServerError as error:
-        message = f"{what} failed (HTTP {error.status_code}). Try again in a moment."
+        message = _("%(what)s failed (HTTP %(status)s). Try again in a moment.") % {
+            "what": what,
+            "status": error.status_code,
+        }
         raise _logged(ProviderUnreachable(message, retry_after=_retry_after(error)), error) from error
     except openai.APIStatusError as error:
-        raise _logged(ProviderRefused(f"{what} refused the request (HTTP {error.status_code})."), error) from error
+        raise _logged(
+            ProviderRefused(
+                _("%(what)s refused the request (HTTP %(status)s).") % {"what": what, "status": error.status_code}
+            ),
+            error,
+        ) from error
     except httpx2.TimeoutException as error:
-        raise _logged(ProviderTimeout(f"{what} stopped in the middle of its answer."), error) from error
+        raise _logged(
+            ProviderTimeout(_("%(what)s stopped in the middle of its answer.") % {"what": what}), error
+        ) from error
     except (httpx2.HTTPError, openai.APIError) as error:
-        raise _logged(StreamCut(f"{what} broke off in the middle of its answer."), error) from error
+        raise _logged(
+            StreamCut(_("%(what)s broke off in the middle of its answer.") % {"what": what}), error
+        ) from error
     # The SDK builds its objects from whatever came, unchecked: what is missing shows when it is read.
     except (ValueError, TypeError, AttributeError, openai.OpenAIError) as error:
-        raise _logged(ProviderError(f"{what} sent something that is not an answer."), error) from error
+        raise _logged(
+            ProviderError(_("%(what)s sent something that is not an answer.") % {"what": what}), error
+        ) from error
 
 
 @contextmanager
@@ -79,7 +101,9 @@ def _cut(what: str) -> Iterator[None]:
     except openai.APITimeoutError:
         raise
     except openai.APIConnectionError as error:
-        raise _logged(StreamCut(f"{what} broke off in the middle of its answer."), error) from error
+        raise _logged(
+            StreamCut(_("%(what)s broke off in the middle of its answer.") % {"what": what}), error
+        ) from error
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
@@ -157,7 +181,7 @@ class OpenAIChatModel:
                     yield Delta(text=storable(half))
         if not finish_reason:
             log.warning("%s ended its stream without a finish_reason", what)
-            raise StreamCut(f"{what} broke off in the middle of its answer.")
+            raise StreamCut(_("%(what)s broke off in the middle of its answer.") % {"what": what})
         yield Completion(
             model=storable(model)[:MODEL_LENGTH], finish_reason=storable(finish_reason)[:REASON_LENGTH], usage=usage
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import httpx2
+from django.utils.translation import gettext as _
 
 from core.errors import ProviderError, ProviderTimeout, ProviderUnreachable
 from core.loops import PerLoop
@@ -65,7 +66,7 @@ def _scores(response: httpx2.Response, count: int) -> list[float]:
 def _translated(error: Exception) -> ProviderError:
     log.warning("reranker: %s: %s", type(error).__name__, error)
     if isinstance(error, httpx2.TimeoutException):
-        return ProviderTimeout("The reranker does not answer in time. Look at POLYAI_RERANK_BASE_URL.")
+        return ProviderTimeout(_("The reranker does not answer in time. Look at POLYAI_RERANK_BASE_URL."))
     if isinstance(error, httpx2.TransportError):
-        return ProviderUnreachable("The reranker cannot be reached. Look at POLYAI_RERANK_BASE_URL.")
-    return ProviderError("The reranker failed. Look at POLYAI_RERANK_MODEL and POLYAI_RERANK_API_KEY.")
+        return ProviderUnreachable(_("The reranker cannot be reached. Look at POLYAI_RERANK_BASE_URL."))
+    return ProviderError(_("The reranker failed. Look at POLYAI_RERANK_MODEL and POLYAI_RERANK_API_KEY."))

@@ -19,7 +19,8 @@ MODEL = "test-model"
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What to say. `cut_after`: break the connection after so many words; `stall_after`: fall silent there."""
+    """What to say. `cut_after`: break the connection after so many words; `stall_after`: fall silent there.
+    `is_clock`: say the time instead of each word, in seconds since 1970."""
 
     text: str = "The documents say so [1]."
     status: int = 200
@@ -30,6 +31,7 @@ class Reply:
     finish_reason: str | None = "stop"
     model: str = MODEL
     raw: bytes | None = None  # sent instead of a stream
+    is_clock: bool = False
 
 
 @dataclass
@@ -114,6 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server_upstream._closing.wait(60)
                 return
             time.sleep(reply.delay)
+            word = f"{time.time():.4f}" if reply.is_clock else word
             self._event(reply, {"content": word if place == 0 else f" {word}"})
         if reply.finish_reason:
             self._event(reply, {}, finish_reason=reply.finish_reason)

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from caching import wording
 
@@ -36,50 +38,50 @@ def _number(value: object) -> float | None:
 
 
 NAMES = {
-    "hit-exact": "Same words",
-    "hit-semantic": "Other words",
-    "coalesced": "Asked at the same time",
-    "stale": "Expired, models down",
-    "miss": "Written anew",
-    "bypass": "Asked fresh",
-    "number": "another number",
-    "unit": "another unit",
-    "negation": "a negation",
-    "antonym": "an opposite",
-    "name": "another name",
-    "role": "roles swapped",
-    "question": "another question word",
-    "language": "a language that is not understood",
-    "estimate": "too likely another question",
-    "threshold": "not similar enough",
-    "value": "a stored value that cannot be read",
-    "redis": "Redis",
-    "embedder": "the embedder",
-    "semantic": "the semantic index",
-    "opinion": "the second opinion",
-    "reranker": "the reranker",
-    "audit": "an audit",
-    "ledger": "the ledger",
-    "embedding": "Embedding questions",
-    "other": "something else",
+    "hit-exact": gettext_lazy("Same words"),
+    "hit-semantic": gettext_lazy("Other words"),
+    "coalesced": gettext_lazy("Asked at the same time"),
+    "stale": gettext_lazy("Expired, models down"),
+    "miss": gettext_lazy("Written anew"),
+    "bypass": gettext_lazy("Asked fresh"),
+    "number": gettext_lazy("another number"),
+    "unit": gettext_lazy("another unit"),
+    "negation": gettext_lazy("a negation"),
+    "antonym": gettext_lazy("an opposite"),
+    "name": gettext_lazy("another name"),
+    "role": gettext_lazy("roles swapped"),
+    "question": gettext_lazy("another question word"),
+    "language": gettext_lazy("a language that is not understood"),
+    "estimate": gettext_lazy("too likely another question"),
+    "threshold": gettext_lazy("not similar enough"),
+    "value": gettext_lazy("a stored value that cannot be read"),
+    "redis": gettext_lazy("Redis"),
+    "embedder": gettext_lazy("the embedder"),
+    "semantic": gettext_lazy("the semantic index"),
+    "opinion": gettext_lazy("the second opinion"),
+    "reranker": gettext_lazy("the reranker"),
+    "audit": gettext_lazy("an audit"),
+    "ledger": gettext_lazy("the ledger"),
+    "embedding": gettext_lazy("Embedding questions"),
+    "other": gettext_lazy("something else"),
 }
 
 
 @register.filter
 def named(name: str) -> str:
     """What people call a layer, a veto or a part that failed."""
-    return NAMES.get(name, name)
+    return str(NAMES.get(name, name))
 
 
 @register.filter
 def remaining(moment: datetime) -> str:
     """`ends in 12 minutes`, or `expired`."""
     seconds = (moment - timezone.now()).total_seconds()
-    return f"ends in {wording.duration(seconds)}" if seconds > 0 else "expired"
+    return _("ends in %(time)s") % {"time": wording.duration(seconds)} if seconds > 0 else _("expired")
 
 
 @register.filter
 def passed(moment: datetime) -> str:
     """`12 minutes ago`, or `just now`."""
     seconds = (timezone.now() - moment).total_seconds()
-    return f"{wording.duration(seconds)} ago" if seconds >= 5 else "just now"
+    return _("%(time)s ago") % {"time": wording.duration(seconds)} if seconds >= 5 else _("just now")

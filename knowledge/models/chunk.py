@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from knowledge.models.document import Document
 
@@ -17,9 +18,9 @@ class Chunk(models.Model):
     version = models.PositiveIntegerField()
     position = models.PositiveIntegerField()
     text = models.TextField()
-    content_hash = models.CharField(max_length=64, help_text="SHA-256 of what is shown.")
+    content_hash = models.CharField(max_length=64, help_text=gettext_lazy("SHA-256 of what is shown."))
     metadata = models.JSONField(
-        default=dict, help_text="heading_path, title, page, label, part, start, end, context, tokens."
+        default=dict, help_text=gettext_lazy("heading_path, title, page, label, part, start, end, context, tokens.")
     )
 
     class Meta:

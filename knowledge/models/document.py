@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Project
 from knowledge.models.web import WebSource
@@ -30,45 +31,62 @@ class Document(models.Model):
     """
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        PARSING = "parsing", "Reading"
-        EMBEDDING = "embedding", "Embedding"
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"
-        CANCELLED = "cancelled", "Cancelled"
+        QUEUED = "queued", gettext_lazy("Queued")
+        PARSING = "parsing", gettext_lazy("Reading")
+        EMBEDDING = "embedding", gettext_lazy("Embedding")
+        READY = "ready", gettext_lazy("Ready")
+        FAILED = "failed", gettext_lazy("Failed")
+        CANCELLED = "cancelled", gettext_lazy("Cancelled")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
     name = models.CharField(max_length=255)
-    title = models.CharField(max_length=200, blank=True, help_text="What it is called inside.")
-    kind = models.CharField(max_length=10, blank=True, help_text="The name's ending: pdf, docx, md …")
+    title = models.CharField(max_length=200, blank=True, help_text=gettext_lazy("What it is called inside."))
+    kind = models.CharField(max_length=10, blank=True, help_text=gettext_lazy("The name's ending: pdf, docx, md …"))
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
-    metadata = models.JSONField(default=dict, blank=True, help_text="What its owner says about it, to filter by.")
-    source_url = models.CharField(max_length=2000, blank=True, help_text="Where it was fetched from.")
+    metadata = models.JSONField(
+        default=dict, blank=True, help_text=gettext_lazy("What its owner says about it, to filter by.")
+    )
+    source_url = models.CharField(max_length=2000, blank=True, help_text=gettext_lazy("Where it was fetched from."))
     source = models.ForeignKey(WebSource, null=True, blank=True, on_delete=models.SET_NULL, related_name="documents")
-    language = models.CharField(max_length=20, blank=True, help_text="Of its text, as it was detected: en, de, zh …")
+    language = models.CharField(
+        max_length=20, blank=True, help_text=gettext_lazy("Of its text, as it was detected: en, de, zh …")
+    )
     original = models.FileField(upload_to=original_path, max_length=300)
     live_original = models.FileField(
-        upload_to=original_path, max_length=300, blank=True, help_text="The file that its live version was read from."
+        upload_to=original_path,
+        max_length=300,
+        blank=True,
+        help_text=gettext_lazy("The file that its live version was read from."),
     )
-    size = models.PositiveBigIntegerField(help_text="Bytes.")
-    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the original.")
-    parts_hash = models.CharField(max_length=64, blank=True, help_text="Of the original that its parts were read from.")
-    chunking = models.CharField(max_length=40, blank=True, help_text="How it was cut: method, tokens, overlap.")
+    size = models.PositiveBigIntegerField(help_text=gettext_lazy("Bytes."))
+    content_hash = models.CharField(max_length=64, help_text=gettext_lazy("SHA-256 of the original."))
+    parts_hash = models.CharField(
+        max_length=64, blank=True, help_text=gettext_lazy("Of the original that its parts were read from.")
+    )
+    chunking = models.CharField(
+        max_length=40, blank=True, help_text=gettext_lazy("How it was cut: method, tokens, overlap.")
+    )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     error = models.TextField(blank=True)
-    error_code = models.CharField(max_length=40, blank=True, help_text="The error's code: encrypted, no_text …")
-    notes = models.TextField(blank=True, help_text="What its reader noticed: pages without text, for example.")
-    is_bulk = models.BooleanField(default=False, help_text="Waits for what people upload by hand.")
+    error_code = models.CharField(
+        max_length=40, blank=True, help_text=gettext_lazy("The error's code: encrypted, no_text …")
+    )
+    notes = models.TextField(
+        blank=True, help_text=gettext_lazy("What its reader noticed: pages without text, for example.")
+    )
+    is_bulk = models.BooleanField(default=False, help_text=gettext_lazy("Waits for what people upload by hand."))
     version = models.PositiveIntegerField(default=1)
     live_version = models.PositiveIntegerField(default=0)
     words_scheme = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="How the words of its chunks were made (knowledge.lexical); 0: not yet."
+        default=0,
+        editable=False,
+        help_text=gettext_lazy("How the words of its chunks were made (knowledge.lexical); 0: not yet."),
     )
     chunks_total = models.PositiveIntegerField(default=0)
     chunks_embedded = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
-    claim = models.UUIDField(null=True, editable=False, help_text="The worker that has it in hand.")
+    claim = models.UUIDField(null=True, editable=False, help_text=gettext_lazy("The worker that has it in hand."))
     heartbeat_at = models.DateTimeField(null=True, editable=False)
     retry_at = models.DateTimeField(null=True, editable=False)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
@@ -133,7 +151,7 @@ class DocumentPart(models.Model):
     position = models.PositiveIntegerField()
     text = models.TextField()
     page = models.PositiveIntegerField(null=True)
-    label = models.CharField(max_length=200, blank=True, help_text="Sheet Sales, Slide 3: Outlook.")
+    label = models.CharField(max_length=200, blank=True, help_text=gettext_lazy("Sheet Sales, Slide 3: Outlook."))
     is_markdown = models.BooleanField(default=False)
 
     class Meta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from knowledge.models.document import Document
 
@@ -12,9 +13,9 @@ class SyncedFile(models.Model):
     file's own, as they were when it was last read: while they stay, it is not read again."""
 
     document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="synced", primary_key=True)
-    folder = models.CharField(max_length=1000, help_text="Its absolute path.")
-    size = models.PositiveBigIntegerField(help_text="Bytes.")
-    modified_ns = models.BigIntegerField(help_text="Nanoseconds since 1970.")
+    folder = models.CharField(max_length=1000, help_text=gettext_lazy("Its absolute path."))
+    size = models.PositiveBigIntegerField(help_text=gettext_lazy("Bytes."))
+    modified_ns = models.BigIntegerField(help_text=gettext_lazy("Nanoseconds since 1970."))
 
     def __str__(self) -> str:
         return f"{self.document_id} from {self.folder}"

@@ -6,6 +6,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 from pgvector.django import VectorField
 
 from accounts.models import Project
@@ -20,30 +21,35 @@ class EmbeddingSpace(models.Model):
     """
 
     class Status(models.TextChoices):
-        BUILDING = "building", "Building"
-        ACTIVE = "active", "Active"
-        RETIRED = "retired", "Retired"
+        BUILDING = "building", gettext_lazy("Building")
+        ACTIVE = "active", gettext_lazy("Active")
+        RETIRED = "retired", gettext_lazy("Retired")
 
     class Precision(models.TextChoices):
-        FULL = "full", "Full: 4 bytes a number"
-        HALF = "half", "Half: 2 bytes a number in the index"
+        FULL = "full", gettext_lazy("Full: 4 bytes a number")
+        HALF = "half", gettext_lazy("Half: 2 bytes a number in the index")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.CharField(max_length=200)
     model = models.CharField(max_length=200)
     dimensions = models.PositiveIntegerField()
     shortened_to = models.PositiveIntegerField(
-        default=0, help_text="Numbers asked of a model that gives fewer when asked to; 0 for its own size."
+        default=0,
+        help_text=gettext_lazy("Numbers asked of a model that gives fewer when asked to; 0 for its own size."),
     )
     preprocessing = models.CharField(max_length=50)
     precision = models.CharField(max_length=4, choices=Precision, default=Precision.FULL)
     status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
     chosen_over = models.CharField(
-        max_length=420, blank=True, help_text="The environment's embedder that an operator passed over for this one."
+        max_length=420,
+        blank=True,
+        help_text=gettext_lazy("The environment's embedder that an operator passed over for this one."),
     )
     chunks_total = models.PositiveIntegerField(default=0)
     chunks_embedded = models.PositiveIntegerField(default=0)
-    completed_at = models.DateTimeField(null=True, help_text="When every chunk was in it for the first time.")
+    completed_at = models.DateTimeField(
+        null=True, help_text=gettext_lazy("When every chunk was in it for the first time.")
+    )
     error = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     retry_at = models.DateTimeField(null=True)

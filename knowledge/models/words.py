@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Project
 from knowledge.models.chunk import Chunk
@@ -19,10 +20,10 @@ class ChunkWords(models.Model):
     project_id = models.UUIDField()
     document_id = models.UUIDField()
     words = SearchVectorField()
-    length = models.PositiveIntegerField(help_text="In words.")
+    length = models.PositiveIntegerField(help_text=gettext_lazy("In words."))
 
     class Meta:
-        verbose_name_plural = "chunk words"
+        verbose_name_plural = gettext_lazy("chunk words")
         indexes = [
             # Half a megabyte of new rows waits outside the index: more would be read through by every search.
             GinIndex(fields=["words"], name="chunk_words", gin_pending_list_limit=512),
@@ -37,10 +38,10 @@ class Lexicon(models.Model):
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, primary_key=True, related_name="lexicon")
     chunks = models.PositiveIntegerField(default=0)
-    mean_length = models.FloatField(default=0, help_text="Of a chunk, in words.")
+    mean_length = models.FloatField(default=0, help_text=gettext_lazy("Of a chunk, in words."))
     languages = ArrayField(models.CharField(max_length=8), default=list)
-    counted_chunks = models.PositiveIntegerField(default=0, help_text="When it was last counted.")
-    counted_version = models.BigIntegerField(default=-1, help_text="The project's corpus_version then.")
+    counted_chunks = models.PositiveIntegerField(default=0, help_text=gettext_lazy("When it was last counted."))
+    counted_version = models.BigIntegerField(default=-1, help_text=gettext_lazy("The project's corpus_version then."))
     counted_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
@@ -52,7 +53,7 @@ class CommonWord(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False)
     lexeme = models.CharField(max_length=200)
-    chunks = models.PositiveIntegerField(help_text="About how many have it.")
+    chunks = models.PositiveIntegerField(help_text=gettext_lazy("About how many have it."))
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "lexeme"], name="common_word_once")]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django import template
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from knowledge.listing import UNFINISHED_STATE, Listing
 from knowledge.types import Progress
@@ -38,11 +39,11 @@ class Bar:
 def states(progress: Progress, listing: Listing) -> list[StateLink]:
     """The states as filters, with how many documents are in each; those that none is in are left out."""
     known = [
-        ("", "All", progress.documents),
-        ("ready", "Ready", progress.counts.get("ready", 0)),
-        (UNFINISHED_STATE, "In progress", progress.unfinished),
-        ("failed", "Failed", progress.counts.get("failed", 0)),
-        ("cancelled", "Cancelled", progress.counts.get("cancelled", 0)),
+        ("", _("All"), progress.documents),
+        ("ready", _("Ready"), progress.counts.get("ready", 0)),
+        (UNFINISHED_STATE, _("In progress"), progress.unfinished),
+        ("failed", _("Failed"), progress.counts.get("failed", 0)),
+        ("cancelled", _("Cancelled"), progress.counts.get("cancelled", 0)),
     ]
     others = listing.query_without("state")
     return [

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urljoin,
 
 import idna
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from core.errors import BlockedAddress, InvalidInput, TooLong
 
@@ -39,16 +40,16 @@ def canonical(url: str, base: str = "") -> str:
     """
     url = url.strip()
     if any(c.isspace() or not c.isprintable() or c == "\\" for c in url):
-        raise InvalidInput("The address has blanks, backslashes or control characters in it.")
+        raise InvalidInput(_("The address has blanks, backslashes or control characters in it."))
     try:
         parts = urlsplit(urljoin(base, url) if base else url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise InvalidInput("This is no address of a web page.") from error
+        raise InvalidInput(_("This is no address of a web page.")) from error
     if parts.scheme not in DEFAULT_PORTS:
-        raise InvalidInput("Only addresses that begin with http:// or https:// can be fetched.")
+        raise InvalidInput(_("Only addresses that begin with http:// or https:// can be fetched."))
     if "@" in parts.netloc:
-        raise BlockedAddress("The address has a user name or password in it. Leave it out.")
+        raise BlockedAddress(_("The address has a user name or password in it. Leave it out."))
     host = _canonical_host(host)
     check_port(port or DEFAULT_PORTS[parts.scheme])
     shown = f"[{host}]" if ":" in host else host
@@ -56,7 +57,7 @@ def canonical(url: str, base: str = "") -> str:
     query = _without_tracking(_quoted(parts.query))
     address = f"{parts.scheme}://{shown}{_canonical_path(parts.path)}{f'?{query}' if query else ''}"
     if len(address) > MAX_LENGTH:
-        raise TooLong(f"The address has more than {MAX_LENGTH} characters.")
+        raise TooLong(_("The address has more than %(max_length)s characters.") % {"max_length": MAX_LENGTH})
     return address
 
 
@@ -81,15 +82,18 @@ def check_address(host: str, address: str) -> None:
     if host in settings.FETCH_ALLOW and not (found in _LINK_LOCAL or found.is_link_local or found.is_multicast):
         return
     raise BlockedAddress(
-        f"{host} is at an address inside this server's own network, which is not fetched. "
-        "The operator can allow it with POLYAI_FETCH_ALLOW."
+        _(
+            "%(host)s is at an address inside this server's own network, which is not "
+            "fetched. The operator can allow it with POLYAI_FETCH_ALLOW."
+        )
+        % {"host": host}
     )
 
 
 def check_port(port: int) -> None:
     """Raises BlockedAddress for the ports of mail, shells and the like."""
     if port < 1024 and port not in DEFAULT_PORTS.values():
-        raise BlockedAddress(f"Port {port} is not one of a web server.")
+        raise BlockedAddress(_("Port %(port)s is not one of a web server.") % {"port": port})
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -116,20 +120,22 @@ def _canonical_host(host: str) -> str:
         try:
             host = str(ip_address(host))
         except ValueError as error:
-            raise InvalidInput("The address has no host that can be understood.") from error
+            raise InvalidInput(_("The address has no host that can be understood.")) from error
         check_address(host, host)
         return host
     try:
         host = host.removesuffix(".") if host.isascii() else idna.encode(host, uts46=True).decode().removesuffix(".")
     except idna.IDNAError as error:
-        raise InvalidInput("The address has no host that can be understood.") from error
+        raise InvalidInput(_("The address has no host that can be understood.")) from error
     if not _HOST.fullmatch(host) or len(host) > 253:
-        raise InvalidInput("The address has no host that can be understood.")
+        raise InvalidInput(_("The address has no host that can be understood."))
     if _NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
         try:
             check_address(host, str(IPv4Address(host)))
         except ValueError as error:
-            raise BlockedAddress(f"'{host}' is an unusual way to write an IP address. Write it as 1.2.3.4.") from error
+            raise BlockedAddress(
+                _("'%(host)s' is an unusual way to write an IP address. Write it as 1.2.3.4.") % {"host": host}
+            ) from error
     elif (host == "localhost" or host.endswith(".localhost")) and host not in settings.FETCH_ALLOW:
         check_address(host, "127.0.0.1")
     return host

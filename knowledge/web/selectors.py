@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.selectors import list_projects
 from accounts.types import Actor
@@ -43,7 +44,7 @@ def get_source(actor: Actor, project_id: UUID, source_id: UUID) -> WebSource:
     """Raises NotFound, also for a source of another project or one that the actor may not read."""
     source = list_sources(actor, project_id).filter(id=source_id).first()
     if source is None:
-        raise NotFound("There is no such source in this project.")
+        raise NotFound(_("There is no such source in this project."))
     return source
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from accounts.models import Project, User
@@ -35,11 +36,13 @@ def add_source(
     """
     url = canonical(url)
     if scope not in WebSource.Scope.values:
-        raise InvalidInput(f"The scope is one of {', '.join(WebSource.Scope.values)}.")
+        raise InvalidInput(_("The scope is one of %(values)s.") % {"values": ", ".join(WebSource.Scope.values)})
     if not 1 <= max_pages <= settings.CRAWL_MAX_PAGES:
-        raise InvalidInput(f"A source brings 1 to {settings.CRAWL_MAX_PAGES} pages.")
+        raise InvalidInput(
+            _("A source brings 1 to %(crawl_max_pages)s pages.") % {"crawl_max_pages": settings.CRAWL_MAX_PAGES}
+        )
     if not 0 <= refresh_hours <= MAX_REFRESH_HOURS:
-        raise InvalidInput("Pages are fetched again after 1 hour to a year; 0 for never.")
+        raise InvalidInput(_("Pages are fetched again after 1 hour to a year; 0 for never."))
     try:
         with transaction.atomic():
             source = WebSource.objects.create(
@@ -52,7 +55,7 @@ def add_source(
             )
             transaction.on_commit(lambda: send(source.id))
     except IntegrityError as error:
-        raise InvalidInput("This address is in the project already. Refresh it there.") from error
+        raise InvalidInput(_("This address is in the project already. Refresh it there.")) from error
     return source
 
 

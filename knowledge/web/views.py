@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.authentication import actor_of
@@ -34,12 +35,12 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
     assert isinstance(request.user, User)
     form = SourceForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Give the address of a page, and whole numbers.")
+        messages.error(request, _("Give the address of a page, and whole numbers."))
         return redirect("sources", slug=slug)
     asked = {name: value for name, value in form.cleaned_data.items() if value not in (None, "")}
     try:
         source = services.add_source(project=project, user=request.user, **asked)
-        messages.info(request, f"{source.url} is being fetched.")
+        messages.info(request, _("%(url)s is being fetched.") % {"url": source.url})
     except PolyAIError as error:
         messages.error(request, error.message)
     return redirect("sources", slug=slug)
@@ -50,7 +51,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
 def refresh(request: HttpRequest, slug: str, source_id: UUID) -> HttpResponse:
     source = _source(request, slug, source_id)
     services.refresh(source)
-    messages.info(request, f"{source.url} is being fetched again.")
+    messages.info(request, _("%(url)s is being fetched again.") % {"url": source.url})
     return redirect("sources", slug=slug)
 
 
@@ -59,7 +60,7 @@ def refresh(request: HttpRequest, slug: str, source_id: UUID) -> HttpResponse:
 def remove(request: HttpRequest, slug: str, source_id: UUID) -> HttpResponse:
     source = _source(request, slug, source_id)
     services.remove(source)
-    messages.info(request, f"{source.url} was removed with its documents.")
+    messages.info(request, _("%(url)s was removed with its documents.") % {"url": source.url})
     return redirect("sources", slug=slug)
 
 

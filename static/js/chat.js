@@ -5,7 +5,7 @@ import { fromHtml } from "./page.js";
 import { openPanel, closePanel } from "./sources.js";
 
 const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
-const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = $("status");
+const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
 const { conversation, project } = form.dataset;
 const POLL = 1000; // milliseconds between looks at an answer whose writer is gone
 const MOST = 120, KEPT = 80; // messages in the page: the earliest leave it, and come back when one scrolls up

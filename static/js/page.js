@@ -41,7 +41,7 @@ window.addEventListener("resize", reachScrolling);
 // What scrolls by itself can be scrolled with the keys: not every browser sees to that.
 function reachScrolling() {
   for (const part of document.querySelectorAll("main :is(.scroll, .wide, pre, table, blockquote)")) {
-    if (part.scrollWidth > part.clientWidth + 1) part.tabIndex = 0;
+    if (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1) part.tabIndex = 0;
   }
 }
 

@@ -65,7 +65,7 @@ def test_where_sign_up_is_closed_the_page_says_so_and_makes_nothing(cast: Cast, 
     settings.SIGNUP = "closed"
     browser = Client()
     for answer in (browser.get(SIGNUP), sign_up("carol@example.org", client=browser)):
-        assert "Sign Up Closed" in answer.content.decode()
+        assert "Sign-up is closed" in answer.content.decode()
     assert not is_logged_in(browser)
     assert not User.objects.filter(email="carol@example.org").exists()
 
@@ -97,7 +97,7 @@ def test_a_sign_up_that_is_no_good_is_shown_again_with_the_reason(
     settings.SIGNUP = "open"
     answer = sign_up(email, password)
     assert answer.status_code == 200
-    assert "errorlist" in answer.content.decode()
+    assert "field-error" in answer.content.decode()
     assert User.objects.count() == 3
 
 
@@ -201,7 +201,7 @@ def test_one_changes_the_password_with_the_old_one_and_other_browsers_are_logged
 def test_a_password_is_not_changed_by_mistake(cast: Cast, old: str, new: str, again: str) -> None:
     answer = browser_of(cast.alice).post(CHANGE, {"oldpassword": old, "password1": new, "password2": again})
     assert answer.status_code == 200
-    assert "errorlist" in answer.content.decode()
+    assert "field-error" in answer.content.decode()
     assert can_log_in("alice@example.org", PASSWORD)
 
 

@@ -11,11 +11,13 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from pytest_django.fixtures import Settings
 
+from accounts.types import Actor
 from chat import mirror, services
-from chat.channels import channels
+from chat.channels import channels, join
+from chat.frames import Frame
 from chat.models import Message
 from core.database import in_db
-from core.redis import async_redis
+from core.redis import async_redis, sync_redis
 from tests.chat.asking import REFUND
 from tests.chat.processes import start_process
 from tests.chat.test_consumers import opened, receive_until
@@ -228,3 +230,19 @@ async def test_one_connection_reads_for_all_who_follow_and_goes_when_they_go(cas
     for socket in sockets:
         await socket.disconnect()
     await eventually(lambda: not channels() and not mirror.reader().is_reading)
+
+
+async def test_frames_that_come_while_others_are_written_are_not_lost(cast: Cast, upstream: Upstream) -> None:
+    place = (Actor(user_id=cast.alice.id), uuid4())
+    channel = join(place)
+    channel.begin()
+    channel.led_by = asyncio.create_task(asyncio.sleep(60))
+    over = mirror.publish(place, channel)
+    for number in range(1, 2001):
+        channel.add(Frame(id=number, text="{}"))
+        await asyncio.sleep(0.0002)
+    channel.led_by.cancel()
+    channel.end()
+    over.set()
+    name = f"polyai:run:{cast.alice.id}:{place[1]}"
+    await eventually(lambda: int(sync_redis().xlen(name)) == 2000)  # type: ignore[arg-type]  # no awaitable here

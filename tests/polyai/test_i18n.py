@@ -17,7 +17,7 @@ from polyai import i18n
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 NOT_YET = ("chat/", "accounts/")  # folders whose strings are on their way into catalogs
-NAMES = re.compile(r"PolyAI|API|UTC|Ctrl|Shift|https?://\S+")
+NAMES = re.compile(r"PolyAI|API|UTC|\bms\b|Ctrl|Shift|https?://\S+")
 READ_OUT = re.compile(r"""\s(?:title|placeholder|alt|aria-label|aria-description|data-confirm)=("[^"]*"|'[^']*')""")
 
 
@@ -41,7 +41,7 @@ def write_catalog(path: Path, strings: dict[str, str]) -> None:
 def two_languages(settings: Settings, tmp_path: Path) -> Generator[None, None, None]:
     folder = tmp_path / "de" / "LC_MESSAGES"
     write_catalog(folder / "django.mo", {"Not found": "Nicht gefunden", "There is no such page here.": "Nichts hier."})
-    write_catalog(folder / "djangojs.mo", {"Stop": "Anhalten"})
+    write_catalog(folder / "djangojs.mo", {"Stop": "Anhalten", "%s file\0%s files": "%s Datei\0%s Dateien"})
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
     settings.LOCALE_PATHS = [tmp_path]
     i18n.version.cache_clear()
@@ -66,12 +66,15 @@ def test_another_language_shows_in_the_scripts_catalog_and_has_an_address_of_its
     client: Client, two_languages: None
 ) -> None:
     english, german = (client.get("/jsi18n/", headers={"Accept-Language": language}) for language in ("en", "de"))
-    assert "Anhalten" in german.text
+    assert '"Stop": "Anhalten"' in german.text
+    assert '"%s file": ["%s Datei", "%s Dateien"]' in german.text
     assert "Anhalten" not in english.text
     assert german.headers["ETag"] != english.headers["ETag"]
     page = client.get("/accounts/login/", headers={"Accept-Language": "de-CH"})
     assert '<html lang="de"' in page.text
     assert german.headers["ETag"].strip('"') in page.text
+    assert "Nichts hier." in client.get("/nowhere/", headers={"Accept-Language": "de"}).text
+    assert "There is no such page here." in client.get("/nowhere/", headers={"Accept-Language": "fr"}).text
 
 
 def untranslated(source: str) -> list[str]:

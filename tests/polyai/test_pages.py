@@ -18,7 +18,7 @@ from tests.product import Product
 from tests.upstream import Upstream
 
 BUDGET = 60_000  # bytes of our own CSS and JavaScript that the chat page loads
-ADMIN = ("", "accounts/user/", "accounts/user/add/", "knowledge/document/", "caching/lookup/", "chat/conversation/")
+ADMIN = ("", "accounts/user/", "accounts/user/add/", "accounts/project/", "knowledge/document/", "caching/cachelookup/")
 WATCH = """
     window.breaches = [];
     addEventListener("securitypolicyviolation", (event) =>
@@ -96,12 +96,15 @@ def test_every_page_obeys_its_policy_and_asks_no_other_server(
 ) -> None:
     problems: list[str] = []
     page = context.new_page()
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: problems.append(f"{message.text} {message.location}") if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: None if _is_ours(request.url, product) else problems.append(request.url))
     assert len(pages) > 15
     for address in [*pages, "/api/docs/", *(f"/admin/{path}" for path in ADMIN)]:
-        page.goto(address, wait_until="networkidle")
+        page.goto(address)
         problems += page.evaluate("breaches")
         assert not problems, f"{address}: {problems}"
     page.close()
@@ -138,4 +141,15 @@ def test_the_chat_weighs_little(context: BrowserContext) -> None:
     page.goto("/?project=polyai-handbook", wait_until="networkidle")
     assert any("jsi18n" in url for url in weights)
     assert sum(weights.values()) < BUDGET, weights
+    page.close()
+
+
+def test_scripts_count_and_fill_in(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/projects/")
+    told = page.evaluate(
+        """[1, 2].map((n) => interpolate(ngettext("%s file of %s", "%s files of %s", n), [n, "$& all"]))
+            .concat(interpolate(gettext("%(name)s is ready"), { name: "a.pdf" }, true))"""
+    )
+    assert told == ["1 file of $& all", "2 files of $& all", "a.pdf is ready"]
     page.close()

@@ -1,0 +1,105 @@
+"""What one does with a message of one's own: read it again, copy it, delete it; and what nobody else may."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from chat.models import Conversation, Message
+from tests.conftest import Cast, browser_of
+
+
+def write(cast: Cast, *, messages: int) -> tuple[Conversation, list[Message]]:
+    """A conversation of alice's, questions and answers in turn."""
+    conversation = Conversation.objects.create(project=cast.project, user=cast.alice, title="Refunds")
+    made: list[Message] = []
+    for number in range(messages):
+        role = "assistant" if number % 2 else "user"
+        parent = made[-1] if made else None
+        made.append(
+            Message.objects.create(conversation=conversation, parent=parent, role=role, content=f"Message {number}")
+        )
+    Conversation.objects.filter(id=conversation.id).update(tip=made[-1])
+    return conversation, made
+
+
+def address(message: Message, what: str = "") -> str:
+    return f"/chat/{message.conversation_id}/messages/{message.id}/{what}"
+
+
+def client_of(user: User) -> Client:
+    return browser_of(user)
+
+
+def test_a_message_is_copied_as_it_was_written(cast: Cast) -> None:
+    _conversation, (_, answer) = write(cast, messages=2)
+    Message.objects.filter(id=answer.id).update(content="**30 days** <b>[1]")
+    response = client_of(cast.alice).get(address(answer, "markdown/"))
+    assert response.content.decode() == "**30 days** <b>[1]"
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_deleting_a_message_takes_what_follows_and_shows_what_was_before(cast: Cast) -> None:
+    conversation, made = write(cast, messages=6)
+    assert client_of(cast.alice).post(address(made[2], "delete/")).status_code == 302
+    assert list(conversation.messages.values_list("content", flat=True)) == ["Message 0", "Message 1"]
+    conversation.refresh_from_db()
+    assert conversation.tip_id == made[1].id
+
+
+def test_deleting_one_of_two_answers_shows_the_other(cast: Cast) -> None:
+    conversation, (question, answer) = write(cast, messages=2)
+    other = Message.objects.create(conversation=conversation, parent=question, role="assistant", content="Another")
+    Conversation.objects.filter(id=conversation.id).update(tip=other)
+    page = client_of(cast.alice).get(f"/chat/{conversation.id}/").content.decode()
+    assert "2/2" in page
+    assert f'href="?message={answer.id}#message-{answer.id}"' in page
+    client_of(cast.alice).post(address(other, "delete/"))
+    conversation.refresh_from_db()
+    assert conversation.tip_id == answer.id
+    assert "2/2" not in client_of(cast.alice).get(f"/chat/{conversation.id}/").content.decode()
+
+
+def test_the_beginning_of_a_conversation_of_two_thousand_messages_can_be_deleted(cast: Cast) -> None:
+    conversation = Conversation.objects.create(project=cast.project, user=cast.alice, title="Long")
+    ids = [uuid4() for _ in range(2000)]
+    Message.objects.bulk_create(
+        Message(id=one, parent_id=before, conversation=conversation, role="user", content="x")
+        for one, before in zip(ids, [None, *ids], strict=False)
+    )
+    Conversation.objects.filter(id=conversation.id).update(tip_id=ids[-1])
+    assert client_of(cast.alice).post(f"/chat/{conversation.id}/messages/{ids[0]}/delete/").status_code == 302
+    conversation.refresh_from_db()
+    assert (conversation.messages.count(), conversation.tip_id) == (0, None)
+
+
+@pytest.mark.parametrize("what", ["", "markdown/", "delete/"])
+def test_nobody_else_reads_or_deletes_a_message(cast: Cast, what: str) -> None:
+    _conversation, (_, answer) = write(cast, messages=2)
+    for user in (cast.bob, cast.mallory):
+        client = client_of(user)
+        response = client.post(address(answer, what)) if what == "delete/" else client.get(address(answer, what))
+        assert response.status_code == 404
+    assert Message.objects.filter(id=answer.id).exists()
+
+
+def test_a_branch_that_is_not_there_is_not_found(cast: Cast) -> None:
+    conversation, _made = write(cast, messages=2)
+    client = client_of(cast.alice)
+    for query in ("?message=nonsense", f"?message={uuid4()}", f"?before={uuid4()}", "?before=1"):
+        assert client.get(f"/chat/{conversation.id}/{query}").status_code == 404
+
+
+def test_a_long_conversation_opens_at_its_end_with_a_way_to_what_was_before(cast: Cast) -> None:
+    conversation, made = write(cast, messages=150)
+    client = client_of(cast.alice)
+    page = client.get(f"/chat/{conversation.id}/").content.decode()
+    assert "Message 149" in page
+    assert "Message 89<" not in page
+    assert f'href="?before={made[90].id}"' in page
+    earlier = client.get(f"/chat/{conversation.id}/?before={made[90].id}").content.decode()
+    assert "Message 30<" in earlier
+    assert "Message 90<" not in earlier
