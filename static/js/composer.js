@@ -124,7 +124,8 @@ function changed() {
   save();
   $("estimate").replaceChildren();
   if (text.value.length > 600) use("estimate").then(({ show }) => show());
-  if (picks.length || $("picks").firstChild || text.value.includes("#")) use("picker").then(({ look }) => look());
+  if (picks.length || $("picks").firstChild) use("picks").then(({ draw }) => draw());
+  if (text.value.includes("#") || $("picking")) use("picker").then(({ look }) => look());
 }
 
 form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });

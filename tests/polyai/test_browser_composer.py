@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 from tests import axe
 from tests.conftest import HANDBOOK, PASSWORD
@@ -23,6 +23,7 @@ pytestmark = [
         reason="no Chromium here: install one (Debian, Ubuntu: apt install chromium)",
     ),
 ]
+NAMES = ("handbook.md", "other.md")
 DRAG = """([types, name, text]) => {
     const carried = new DataTransfer();
     carried.items.add(new File([text], name));
@@ -68,9 +69,8 @@ def state(browser: Browser, product: Product, tmp_path_factory: pytest.TempPathF
     page.get_by_role("link", name="All projects").click()
     page.get_by_label("Name of the new project").fill("Support")
     page.get_by_role("button", name="Create").click()
-    files = [(name, HANDBOOK) for name in ("handbook.md", "other.md")]
     page.locator("input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "text/markdown", "buffer": text.encode()} for name, text in files]
+        [FilePayload(name=name, mimeType="text/markdown", buffer=HANDBOOK.encode()) for name in NAMES]
     )
     expect(page.locator("article.document .badge", has_text="Ready")).to_have_count(2, timeout=60_000)
     context.storage_state(path=kept)
