@@ -16,6 +16,7 @@ from uuid import UUID
 from django.template.loader import render_to_string
 
 from chat.grounding import highest_number
+from chat.presenting import sources_html
 from chat.rendering import Rendered, StreamRenderer
 from chat.types import (
     AnswerCompleted,
@@ -67,21 +68,21 @@ class Framer:
                 self._renderer.answer_id = str(event.answer_id)
             case SourcesFound():
                 self._renderer.sources = highest_number(event.sources)
-                return {"sources_html": self._sources_html(event)}
+                return {"sources_html": self._sources_html(event, None)}
             case TextDelta():
                 return {"html": _rendered(self._renderer.feed(event.text))}
             case AnswerCompleted():
                 html = self._renderer.finish(event.text)
-                return {"html": html, "sources_html": self._sources_html(event), "facts_html": _facts_html(event)}
+                return {"html": html, "sources_html": self._sources_html(event, event.text), "facts_html": _facts_html(event)}
             case AnswerRestarted():
                 self._renderer = StreamRenderer(self._renderer.sources, self._renderer.answer_id)
             case AnswerFailed() | AnswerStopped():
                 pass
         return {}
 
-    def _sources_html(self, event: SourcesFound | AnswerCompleted) -> str:
-        message = {"id": self._renderer.answer_id, "sources": [asdict(source) for source in event.sources]}
-        return render_to_string("chat/_sources.html", {"message": message, "slug": self._project})
+    def _sources_html(self, event: SourcesFound | AnswerCompleted, text: str | None) -> str:
+        rows = [asdict(source) for source in event.sources]
+        return sources_html(self._renderer.answer_id, rows, text, self._project)
 
 
 def _facts_html(event: AnswerCompleted) -> str:

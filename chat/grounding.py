@@ -7,14 +7,19 @@ from collections.abc import Iterable
 
 from caching.types import Source
 
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+# Formulas as chat.formulas reads them, without its finer points.
+_CODE = re.compile(
+    r"(```.*?(?:```|\Z)|`[^`\n]*`|\\\((?:(?!\n\n).){1,2000}?\\\)|\$\$(?:(?!\n\n).){1,2000}?\$\$"
+    r"|(?<![\w$\\])\$(?![\s\d$])[^$\n]{1,500}?(?<!\s)\$(?![\w$]))",
+    re.DOTALL,
+)
 CITATION = re.compile(r"[ \t]?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\](?![(:])")
 
 
 def check_citations(text: str, sources: int) -> str:
     """The text with every number that has no source taken out, and lists of numbers set apart: `[1, 9]` → `[1]`.
 
-    Code is left alone: `[0]` there is an index.
+    Code and formulas are left alone: `[0]` there is an index.
     """
     parts = _CODE.split(text)
     return "".join(part if i % 2 else CITATION.sub(lambda m: _known(m, sources), part) for i, part in enumerate(parts))

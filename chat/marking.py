@@ -14,6 +14,7 @@ from chat.rendering import render
 
 BEGIN, END = "\ue0f0", "\ue0f1"  # private use
 _TAG = re.compile(r'(<[^>"]*(?:"[^"]*"[^>"]*)*>)')
+_APART = re.compile(r"<(/?)(math|button)\b")  # neither formulas nor our own buttons are words of the text
 # Lines that make a block and have no text: fences, rules, the line under a table's head.
 _FRAME = re.compile(r"(?:`{3,}|~{3,})[^`]*|[=-]{2,}|[|:\s-]*-[|:\s-]*|\|*")
 _PREFIX = re.compile(r"(?:[ \t]+|#{1,6}[ \t]|>|[-*+][ \t]|\d{1,9}[.)][ \t]|\|)*")
@@ -33,7 +34,7 @@ def render_marked(text: str, mark: tuple[int, int] | None, *, is_markdown: bool,
     words = "".join(pieces[::2])
     if (words.count(BEGIN), words.count(END), html.count(BEGIN), html.count(END)) != (1, 1, 1, 1):
         return _plain(text, mark, anchor)
-    return _marked(pieces, anchor)
+    return _marked(pieces, anchor) or _plain(text, mark, anchor)
 
 
 def _plain(text: str, mark: tuple[int, int] | None, anchor: str) -> str:
@@ -46,11 +47,17 @@ def _plain(text: str, mark: tuple[int, int] | None, anchor: str) -> str:
 
 
 def _marked(pieces: list[str], anchor: str) -> str:
-    """Tags and the words between them, in turn: each stretch of words from BEGIN to END gets a mark of its own."""
+    """Tags and the words between them, in turn: each stretch of words from BEGIN to END gets a mark of its own.
+
+    Empty where there is nothing to mark, as within a formula.
+    """
     written: list[str] = []
-    is_in, is_first = False, True
+    is_in, is_first, within = False, True, ""
     for index, piece in enumerate(pieces):
-        if index % 2:
+        tag = _APART.match(piece) if index % 2 else None
+        if tag:
+            within = "" if tag[1] else tag[2]
+        if index % 2 or within:
             written.append(piece)
             continue
         for words in re.split(f"([{BEGIN}{END}])", piece):
@@ -62,7 +69,7 @@ def _marked(pieces: list[str], anchor: str) -> str:
                 is_first = False
             else:
                 written.append(words)
-    return "".join(written)
+    return "" if is_first else "".join(written)
 
 
 def _inside(text: str, start: int, end: int) -> int:

@@ -8,51 +8,57 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from html import escape
+from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
-from mdit_py_plugins.tasklists import tasklists_plugin
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
+from django.utils.translation import get_language
 
-from chat.grounding import CITATION
+from chat import formulas
+from chat.markdown import Env, block_starts, markdown
+from chat.unfinished import settled
 
 _TAGS = {
-    *("p", "br", "hr", "em", "strong", "del", "s", "sup", "sub", "blockquote", "div", "span", "a", "input"),
-    *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "pre", "code"),
+    *("p", "br", "hr", "em", "strong", "del", "s", "sup", "sub", "blockquote", "div", "span", "a", "input", "button"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "pre", "code", "section"),
     *("table", "thead", "tbody", "tr", "th", "td"),
+    *formulas.TAGS,
 }
 _ATTRIBUTES = {
-    "a": {"href", "title", "class", "data-source"},
+    "a": {"href", "title", "class", "id", "data-source", "aria-label"},
     "span": {"class"},
-    "div": {"class"},
+    "div": {"class", "tabindex", "role", "aria-label"},
     "code": {"class"},
-    "pre": {"class"},
-    "li": {"class"},
+    "pre": {"class", "tabindex", "role", "aria-label"},
+    "li": {"class", "id"},
     "ul": {"class"},
-    "input": {"type", "checked", "disabled", "class"},
-    "ol": {"start"},
+    "input": {"type", "checked", "disabled", "class", "aria-label"},
+    "button": {"type", "class", "data-copy-code"},
+    "ol": {"start", "class"},
     "th": {"class"},
     "td": {"class"},
+    "section": {"class"},
+    "sup": {"class"},
+    **{tag: set(formulas.ATTRIBUTES) for tag in formulas.TAGS},
 }
-MAX_HIGHLIGHTED = 20_000  # characters of one block of code; more is shown plain
+_NOTE = re.compile(r"^ {0,3}\[\^([^\]\s]{1,80})\]:[ \t]*", re.MULTILINE)
+SOON = 2000  # characters of a block that is rendered anew with each piece; a longer one more seldom …
+SELDOM = 16_000  # … and beyond this whenever it has doubled
 
 
 def render(text: str, sources: int = 0, answer_id: str = "") -> str:
     """Safe HTML of a whole Markdown text; `[n]` links to `#source-<answer_id>-<n>` for 1 <= n <= sources."""
-    html: str = _markdown().render(text, {"sources": sources, "answer_id": answer_id})
-    return _clean(html)
+    return _html(text, {"sources": sources, "answer_id": answer_id})
+
+
+def render_passage(text: str) -> str:
+    """Safe HTML of a passage. The same passages are shown again and again: five of them take 1.5 ms to render."""
+    return _passage(text, get_language())
 
 
 @lru_cache(maxsize=2048)
-def render_passage(text: str) -> str:
-    """Safe HTML of a passage. The same passages are shown again and again: five of them take 1.5 ms to render."""
+def _passage(text: str, _language: str | None) -> str:
     return render(text)
 
 
@@ -65,74 +71,93 @@ class Rendered:
 
 
 class StreamRenderer:
-    """Renders a growing text block by block. A block is final when another has begun after it, so that each
-    step parses the last block only: the whole of a long answer is never parsed again."""
+    """Renders a growing text block by block. A block is final, and never changes, when the first line of another
+    stands after it: each step parses what is not final only. Of that, what is open at its end is shown closed.
+
+    The longer a block grows, the more seldom it is rendered: all steps together take a time that grows with the
+    length of the text, not with its square.
+    """
 
     def __init__(self, sources: int = 0, answer_id: str = "") -> None:
         self.sources, self.answer_id = sources, answer_id
-        self.text = ""  # all that was fed
-        self._blocks: list[str] = []
-        self._tail = ""  # what is not final yet
-        self._final = 0  # blocks that are
+        self._fed: list[str] = []
+        self._blocks: list[str] = []  # those that are final
+        self._count = 0  # blocks that are shown
+        self._tail = ""  # what is not final yet, when it was last rendered
+        self._new: list[str] = []  # what came after that
+        self._waiting = 0  # characters of it
+        self._references: dict[str, Any] = {}  # Any: the parser's own
+        self._notes: dict[str, int] = {}  # footnotes by label, numbered in the order of their appearance
+
+    @property
+    def text(self) -> str:
+        """All that was fed."""
+        return "".join(self._fed)
 
     def feed(self, text: str) -> Rendered:
-        self.text += text
-        self._tail += text
-        lines = self._tail.split("\n")
-        # Reference definitions and the like make no token: without any, everything may still change.
-        tokens = [t for t in _markdown().parse(self._tail, {}) if t.level == 0 and t.map and t.nesting >= 0]
-        starts = [token.map[0] for token in tokens if token.map]
-        bounds = [0, *starts[1:], len(lines)]
-        texts = ["\n".join(lines[a:b]) for a, b in pairwise(bounds)]
-        update = Rendered(start=self._final, blocks=tuple(render(t, self.sources, self.answer_id) for t in texts))
-        self._blocks[update.start :] = update.blocks
-        self._final += len(texts) - 1
-        self._tail = texts[-1]
-        return update
+        self._fed.append(text)
+        self._new.append(text)
+        self._waiting += len(text)
+        size = len(self._tail)
+        if size > SOON and self._waiting < size // (32 if size < SELDOM else 1):
+            return Rendered(start=self._count, blocks=())
+        self._take()
+        start = len(self._blocks)
+        self._settle()
+        shown = settled(self._tail)
+        last = (self._render(shown, is_open=True),) if shown.strip() else ()
+        self._count = len(self._blocks) + len(last)
+        return Rendered(start=start, blocks=(*self._blocks[start:], *last))
 
     def finish(self, text: str) -> str:
-        """HTML of the finished text: what was rendered already, unless the text was changed at the end."""
-        return "".join(self._blocks) if text == self.text else render(text, self.sources, self.answer_id)
+        """HTML of the finished text: what was rendered already, unless the text was changed at the end or says
+        below what something above it means."""
+        if text != self.text:
+            return render(text, self.sources, self.answer_id)
+        self._take(is_end=True)
+        last = self._render(self._tail)
+        if self._references or self._notes:
+            return render(text, self.sources, self.answer_id)
+        return "".join(self._blocks) + last
+
+    def _take(self, *, is_end: bool = False) -> None:
+        """Put what is new to the tail; a carriage return waits for the newline that may follow it."""
+        new = "".join(self._new)
+        held = "\r" if new.endswith("\r") and not is_end else ""
+        self._tail += new.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n")
+        self._new = [held]
+        self._waiting = 0
+
+    def _settle(self) -> None:
+        """Render those blocks for good that nothing can change any more, and keep the last."""
+        ready = self._tail[: self._tail.rfind("\n") + 1]  # a line may become anything until it ends
+        starts = block_starts(ready)
+        if len(starts) < 2 or starts[-1] == 0:
+            return
+        lines = self._tail.split("\n")
+        # What comes before the first block belongs to it: definitions make no block of their own.
+        for begin, end in pairwise([0, *starts[1:]]):
+            self._blocks.append(self._render("\n".join(lines[begin:end]) + "\n"))
+        self._tail = "\n".join(lines[starts[-1] :])
+
+    def _render(self, text: str, *, is_open: bool = False) -> str:
+        is_note = _NOTE.match(text.lstrip("\n")) is not None
+        if is_note:  # shown where it is written; at the end all of them stand below the text
+            text = _NOTE.sub(lambda note: f"{self._notes.setdefault(note[1], len(self._notes) + 1)}. ", text)
+        env: Env = {
+            "sources": self.sources,
+            "answer_id": self.answer_id,
+            "notes": self._notes,
+            "references": {} if is_open else self._references,
+            "is_open": is_open,
+        }
+        html = _html(text, env)
+        return f'<section class="footnotes">{html}</section>' if is_note else html
 
 
-@cache
-def _markdown() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False, "highlight": _highlight, "linkify": False})
-    markdown.enable(["table", "strikethrough"]).use(tasklists_plugin)
-    markdown.inline.ruler.before("link", "citation", _citation)
-    return markdown
-
-
-def _citation(state: StateInline, silent: bool) -> bool:
-    """`[3]` and `[1, 2]`: a link for each number that has a source, nothing for one that has none."""
-    if state.src[state.pos] != "[":
-        return False
-    match = CITATION.match(state.src, state.pos)
-    if match is None:
-        return False
-    if not silent:
-        for number in map(int, re.findall(r"\d+", match[1])):
-            if 1 <= number <= state.env.get("sources", 0):
-                token = state.push("html_inline", "", 0)
-                target = f"#source-{escape(state.env.get('answer_id', ''))}-{number}"
-                token.content = f'<a class="cite" href="{target}" data-source="{number}">{number}</a>'
-    state.pos = match.end()
-    return True
-
-
-def _highlight(code: str, language: str, _attributes: str) -> str:
-    name = escape(language[:30])
-    try:
-        lexer = get_lexer_by_name(language) if language and len(code) <= MAX_HIGHLIGHTED else None
-    except ClassNotFound:
-        lexer = None
-    body = highlight(code, lexer, HtmlFormatter(nowrap=True)) if lexer else escape(code)
-    return f'<pre class="code"><span class="language">{name}</span><code>{body}</code></pre>'
-
-
-def _clean(html: str) -> str:
+def _html(text: str, env: Env) -> str:
     return nh3.clean(
-        html,
+        markdown().render(text, env),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},

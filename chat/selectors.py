@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,7 +22,8 @@ from chat.models import Conversation, Message
 from chat.services import ABANDONED_AFTER
 from chat.types import Begun, Question, TurnStart
 from core.errors import InvalidInput, NotFound
-from knowledge.models import Chunk
+from knowledge.models import Chunk, Document
+from knowledge.selectors import has_attached
 
 TITLE_LENGTH = 80
 PAGE = 60  # messages that are shown of a conversation at once
@@ -49,8 +50,9 @@ def open_turn(question: Question) -> TurnStart:
     # What no conversation will remember begins none and goes on with none.
     conversation = None
     if question.is_kept:
-        known = Conversation.objects.select_related("tip").filter(id=question.conversation_id)
-        conversation = known.first()
+        files = Document.objects.filter(attached_to=OuterRef("id"))
+        known = Conversation.objects.select_related("tip").annotate(has_attached=Exists(files))
+        conversation = known.filter(id=question.conversation_id).first()
     place = _Place()
     if conversation is not None:
         if conversation.user_id != actor.user_id or conversation.project_id != project.id or conversation.deleted_at:
@@ -71,6 +73,7 @@ def open_turn(question: Question) -> TurnStart:
         is_asked=place.asked is not None,
         text=place.asked.content if place.asked else "",
         begun=place.begun,
+        has_attached=conversation.has_attached if conversation else has_attached(question.conversation_id),
     )
 
 

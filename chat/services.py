@@ -23,6 +23,7 @@ from chat.mirror import find_written
 from chat.models import Conversation, Message
 from chat.types import Question, TurnEnd, TurnStart
 from core.errors import InvalidInput
+from knowledge.services import delete_attached
 
 SAVE_EVERY = 3.0  # seconds: what a killed server loses of an answer at most
 ABANDONED_AFTER = timedelta(seconds=8)  # without a sign of life
@@ -143,8 +144,9 @@ def _following(message: Message) -> list[UUID]:
 
 
 def delete_conversation(conversation: Conversation) -> None:
-    """Delete a conversation with its messages, and what Redis remembers of it."""
+    """Delete a conversation with its messages and files, and what Redis remembers of it."""
     history.forget(conversation.id)
+    delete_attached(conversation.id)
     conversation.delete()
 
 

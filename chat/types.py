@@ -171,6 +171,7 @@ class TurnStart:
     is_asked: bool = False  # the question is stored already
     text: str = ""  # as it was asked then
     begun: Begun | None = None
+    has_attached: bool = False  # files of the asker's stand beside the project's documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.marking import render_marked
 from chat.models import Message
+from chat.presenting import Row, Shown, divided
 from chat.rendering import render, render_passage
 from knowledge.screens import Stretch
 from providers.prices import find_price
@@ -35,6 +36,12 @@ def reading(stretch: Stretch, anchor: str) -> SafeString:
     """A stretch of a document, with the passage in it marked that was asked for."""
     html = render_marked(stretch.text, stretch.mark, is_markdown=stretch.is_markdown, anchor=anchor)
     return mark_safe(html)  # noqa: S308  # it escapes or sanitises
+
+
+@register.simple_tag
+def divided_sources(sources: list[Row], text: str, status: str) -> Shown:
+    """The sources that an answer cites, and the others; while it is being written, all are only found."""
+    return divided(sources, None if status == Message.Status.STREAMING else text)
 
 
 @register.simple_tag

@@ -1,5 +1,6 @@
 // A document's page: it opens on its passage, and the picture of the original keeps to the page that is being read.
 import "./page.js";
+import "./code.js";
 
 const picture = document.querySelector("[data-picture]");
 const target = document.querySelector("mark[id], .chunk.is-target");

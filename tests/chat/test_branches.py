@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.files.base import ContentFile
 from pytest_django.fixtures import Settings
 
 from accounts.types import Actor
@@ -15,10 +16,11 @@ from chat.selectors import list_messages, list_page
 from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Branch, Event, Question
 from core.database import in_db
 from core.errors import NotFound
+from knowledge import ingestion, services
 from knowledge.models import Document
 from knowledge.types import Filters
 from tests.conftest import Cast, add_document
-from tests.upstream import Upstream
+from tests.upstream import Reply, Upstream
 
 REFUND = "How many days do customers have to return goods?"
 
@@ -221,3 +223,29 @@ async def test_a_long_conversation_is_shown_from_its_end(cast: Cast, document: N
     assert (len(whole), is_more) == (98, True)
     with pytest.raises(NotFound):
         await in_db(list_page)(conversation, message_id=uuid4())
+
+
+async def test_files_of_a_conversation_answer_there_and_nowhere_else(
+    cast: Cast, document: None, upstream: Upstream
+) -> None:
+    conversation_id = uuid4()
+
+    def attach() -> None:
+        file = ContentFile(b"# Mine\n\nMy own shop takes goods back for 77 days.", name="mine.md")
+        made = services.upload(
+            project=cast.project, name="mine.md", file=file, user=cast.alice, attached_to=conversation_id
+        )
+        ingestion.ingest(made.document.id)
+
+    await in_db(attach)()
+    text = "How many days does my own shop take goods back?"
+    upstream.default = Reply(text="For 77 days [1].")
+    first = end(await ask(cast, conversation_id, text))
+    assert first.sources[0].document == "mine.md"
+    assert end(await ask(cast, conversation_id, text, branch=None)).sources[0].document == "mine.md"
+    elsewhere = end(await ask(cast, uuid4(), text))
+    assert elsewhere.cache.status == "miss"
+    assert "mine.md" not in {source.document for source in elsewhere.sources}
+    bobs = Question(actor=Actor(user_id=cast.bob.id), project="support", text=text, conversation_id=uuid4())
+    seen = end([event async for event in answer(bobs)])
+    assert "mine.md" not in {source.document for source in seen.sources}

@@ -31,7 +31,17 @@ def test_the_numbers_cited_are_those_that_have_a_source() -> None:
     assert cited_numbers("One [1], two [2, 9], `[3]`", 5) == {1, 2}
 
 
-@given(st.text(alphabet="ab [](),;:`1290\n", max_size=60), st.integers(0, 5))
+@pytest.mark.parametrize("text", ["$a[9]$", "$$\na[9]\n$$", r"\(a[9]\)"])
+def test_an_index_in_a_formula_is_no_citation(text: str) -> None:
+    assert check_citations(text, 2) == text
+    assert cited_numbers(text, 9) == set()
+
+
+def test_money_hides_no_citation() -> None:
+    assert check_citations("It costs $5 [9] and $10 [1] in all.", 2) == "It costs $5 and $10 [1] in all."
+
+
+@given(st.text(alphabet="ab [](),;:`$1290\n", max_size=60), st.integers(0, 5))
 def test_checking_is_done_once_and_leaves_only_known_numbers(text: str, sources: int) -> None:
     checked = check_citations(text, sources)
     assert check_citations(checked, sources) == checked

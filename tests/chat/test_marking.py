@@ -33,6 +33,9 @@ def words(html: str) -> str:
         ("```\nx = 1\n```\nafter", "```\nx = 1\n```", "x = 1"),
         ("Title\n=====\n\nText.", "Title\n=====", "Title"),
         ("One sentence. Another one.", "Another", "Another"),
+        ("So $x^2$ holds.", "So $x^2$ holds.", "So | holds."),
+        ("So $x^2$.", "$x^2$", "$x^2$"),
+        ("So $x + y$.", "So $x +", "So $x +"),
     ],
 )
 def test_a_passage_of_markdown_is_marked_where_it_reads(text: str, passage: str, seen: str) -> None:

@@ -245,4 +245,4 @@ async def test_frames_that_come_while_others_are_written_are_not_lost(cast: Cast
     channel.end()
     over.set()
     name = f"polyai:run:{cast.alice.id}:{place[1]}"
-    await eventually(lambda: int(sync_redis().xlen(name)) == 2000)  # type: ignore[arg-type]  # no awaitable here
+    await eventually(lambda: int(sync_redis().xlen(name)) == 2000)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.rendering import StreamRenderer, render
+from chat.formulas import ATTRIBUTES, TAGS
+from chat.rendering import StreamRenderer, render, render_passage
 
 TEXT = """# Title
 
@@ -28,7 +30,16 @@ def f(x):
 > quoted
 > twice
 
+Where $a^2$ holds, and \\(b\\) costs $5 or $10:
+
+$$
+\\frac{a}{b}
+$$
+
+![a picture](https://pictures.example.org/a.png) says it[^1].
+
 The end."""
+NOTE = "\n\n[^1]: Somebody, *somewhere*.\n"
 
 
 def test_markdown_becomes_html_with_citations_as_links() -> None:
@@ -38,7 +49,9 @@ def test_markdown_becomes_html_with_citations_as_links() -> None:
     assert "<code>code[1]</code>" in html
     assert '<span class="k">def</span>' in html
     assert "<table>" in html
-    assert 'type="checkbox"' in html
+    assert html.count('type="checkbox"') == 2
+    assert html.count("<math") == 3
+    assert "costs $5 or $10" in html
 
 
 @pytest.mark.parametrize(
@@ -71,34 +84,320 @@ def test_a_link_opens_no_window_on_us() -> None:
     assert 'rel="noopener noreferrer nofollow"' in render("[x](https://example.org)")
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
-def test_streaming_ends_with_the_same_html_as_rendering_whole(step: int) -> None:
+def test_what_a_model_writes_leads_to_other_sites_or_nowhere() -> None:
+    html = render("[out](https://example.org) [mail](mailto:a@example.org) [in](/accounts/logout/) [](//evil.example)")
+    assert re.findall(r'href="([^"]*)"', html) == ["https://example.org", "mailto:a@example.org"]
+    assert "target" not in html
+
+
+def test_a_picture_becomes_a_link_to_it() -> None:
+    html = render("![a valve](https://example.org/a.png) [![b](https://example.org/b.png)](https://example.org/c)")
+    assert "<img" not in html
+    assert '<a class="picture-link" href="https://example.org/a.png"' in html
+    assert "a valve</a>" in html
+    assert html.count("<a ") == 2
+    assert "b.png" not in html
+
+
+def test_code_has_its_language_and_a_button_to_copy_it() -> None:
+    html = render("```python title\nx = 1\n```")
+    assert '<span class="language">python</span>' in html
+    assert '<button type="button" class="copy" data-copy-code="Copied">Copy</button>' in html
+
+
+# --- Formulas ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "$5 and $10",
+            "from $20k to $30k",
+            "US$ 5",
+            "5$ or 6$",
+            "$5/month or 6$",
+            "\\$x\\$",
+            "$HOME and $PATH",
+            "a$b$c",
+        ),
+        *("`$x$`", "\\(see below\\)", "\\[1\\]", "$ x $", "$$", "$x"),
+    ],
+)
+def test_money_and_brackets_stay_text(text: str) -> None:
+    assert "<math" not in render(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_block"),
+    [
+        ("$x^2$", False),
+        ("($a_1$, $5$).", False),
+        ("\\(x\\)", False),
+        ("\\(n - 1\\)", False),
+        ("$$x = 1$$", True),
+        ("$$\na\n+ b\n$$", True),
+        ("\\[x = 1\\]", True),
+        ("So:\n\\[\n\\sum_i x_i\n\\]\nand", True),
+        ("- a\n  $$\n  x\n  $$", True),
+    ],
+)
+def test_formulas_become_mathml(text: str, is_block: bool) -> None:
+    assert f'<math display="{"block" if is_block else "inline"}">' in render(text)
+
+
+@pytest.mark.parametrize("source", [r"\unknown x", "{", r"\begin{matrix}", "{" * 400])
+def test_a_formula_that_cannot_be_read_is_shown_as_it_was_written(source: str) -> None:
+    assert f'<code class="formula">{source}</code>' in render(f"${source}$").replace("&amp;", "&")
+
+
+def test_a_formula_brings_nothing_but_mathml() -> None:
+    attack = (
+        r"$\text{<script>alert(1)</script><img src=x>}\href{javascript:alert(1)}{x}\unicode{x3c}\style{color:red}{y}"
+        r"\class{a}{b}\hspace{-900em}z$"
+    )
+    html = render(attack) + render(r"$\href{javascript:alert(1)}{x}$") + render(r"$\hspace{-900em}z$")
+    assert "-900em" not in re.sub(r"<code.*?</code>", "", html)
+    for name, attributes in re.findall(r"<(\w+)([^>]*)>", html):
+        assert name in {*TAGS, "p", "code"}
+        assert name == "code" or set(re.findall(r"([\w-]+)=", attributes)) <= ATTRIBUTES
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="\\{}^_&$ab1 frcsqtlehxno()[]<>", max_size=60))
+def test_no_formula_breaks_the_page(source: str) -> None:
+    html = render(f"$${source}$$") + render(f"${source}$")
+    assert not re.search(r"<(?!/?(?:p|br|em|a|code|" + "|".join(TAGS) + r")\b)", html)
+
+
+# --- Footnotes -----------------------------------------------------------------------------------
+
+
+def test_the_footnotes_of_two_answers_on_one_page_have_ids_of_their_own() -> None:
+    one, two = (set(re.findall(r'id="([^"]+)"', render(TEXT + NOTE, 2, answer_id))) for answer_id in ("a", "b"))
+    assert len(one) == len(two) == 2
+    assert not one & two
+    for name in one:
+        assert f'href="#{name}"' in render(TEXT + NOTE, 2, "a")
+
+
+def test_the_footnotes_of_a_passage_have_no_ids() -> None:
+    assert " id=" not in render_passage(TEXT + NOTE)
+    assert "Somebody" in render_passage(TEXT + NOTE)
+
+
+def test_footnotes_are_shown_while_an_answer_streams() -> None:
+    shown = stream(["It is so[^1]. ", "And more[^b].\n\n[^1]: The ", "first.\n[^b]: The second."])
+    assert shown.count('<sup class="footnote-ref">') == 2
+    assert 'class="footnotes"' in shown
+    assert "The second." in shown
+
+
+# --- Streaming -----------------------------------------------------------------------------------
+
+
+def stream(parts: list[str]) -> str:
     renderer = StreamRenderer(2, "abc")
     blocks: list[str] = []
-    for start in range(0, len(TEXT), step):
-        update = renderer.feed(TEXT[start : start + step])
+    for part in parts:
+        update = renderer.feed(part)
         blocks[update.start :] = update.blocks
-    assert "".join(blocks) == render(TEXT, 2, "abc")
+    return "".join(blocks)
+
+
+def pieces(text: str, cuts: list[int]) -> list[str]:
+    bounds = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
+    return [text[a:b] for a, b in pairwise(bounds)]
+
+
+MARKDOWN = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                *(
+                    "**",
+                    "*",
+                    "_",
+                    "~~",
+                    "`",
+                    "```\n",
+                    "```py\n",
+                    "\n",
+                    "\n\n",
+                    "- ",
+                    "1. ",
+                    "2) ",
+                    "# ",
+                    "#",
+                    "> ",
+                    "    ",
+                ),
+                *(
+                    "|",
+                    "|--|--|\n",
+                    "| a | b |\n",
+                    "---",
+                    "===",
+                    "[1]",
+                    "[2, 9]",
+                    "[",
+                    "]",
+                    "(",
+                    ")",
+                    "[x](https://a.b)",
+                ),
+                *(
+                    "$",
+                    "$$",
+                    "$$\n",
+                    "\\(",
+                    "\\)",
+                    "\\[\n",
+                    "\\]",
+                    "x^2",
+                    "[^1]",
+                    "[^1]: ",
+                    "[a]: /b\n",
+                    "[a]",
+                    "- [ ] ",
+                ),
+                *(
+                    "![a](https://b.c)",
+                    "<b>",
+                    "\\",
+                    "\r",
+                    "\r\n",
+                    "\t",
+                    "\0",
+                    "&amp;",
+                    "~~~\n",
+                    "<!--",
+                    "* * *\n",
+                    "\u2028",
+                ),
+            ]
+        ),
+        st.text(alphabet="ab 1\n*_`$é\u202e", min_size=1, max_size=6),
+    ),
+    max_size=30,
+).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(MARKDOWN, st.lists(st.integers(0, 10_000), max_size=12))
+def test_a_stream_ends_with_the_html_of_the_whole_however_it_is_cut(text: str, cuts: list[int]) -> None:
+    renderer = StreamRenderer(2, "abc")
+    whole = render(text, 2, "abc")
+    shown = final = 0
+    for part in pieces(text, cuts):
+        update = renderer.feed(part)
+        assert final <= update.start <= shown  # what is final never changes
+        final, shown = update.start, update.start + len(update.blocks)
+    assert renderer.finish(text) == whole
+
+
+@settings(max_examples=200, deadline=None)
+@given(MARKDOWN, st.lists(st.integers(0, 10_000), max_size=12))
+def test_what_is_final_while_it_streams_begins_the_whole(text: str, cuts: list[int]) -> None:
+    text = text.replace("]:", "] ").replace("[^", "[")  # what is defined below changes what stands above, at the end
+    renderer = StreamRenderer(2, "abc")
+    blocks: list[str] = []
+    final = 0
+    for part in pieces(text, cuts):
+        update = renderer.feed(part)
+        blocks[update.start :] = update.blocks
+        final = max(final, update.start)
+    assert render(text, 2, "abc").startswith("".join(blocks[:final]))
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
+def test_an_answer_streams_as_it_is_rendered_whole(step: int) -> None:
+    renderer = StreamRenderer(2, "abc")
+    for start in range(0, len(TEXT), step):
+        renderer.feed(TEXT[start : start + step])
+    assert renderer.finish(TEXT) == render(TEXT, 2, "abc")
+    assert StreamRenderer(2, "abc").finish(TEXT) == render(TEXT, 2, "abc")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("It is **bo", "<p>It is <strong>bo</strong></p>"),
+        ("It is **bold*", "<p>It is <strong>bold</strong></p>"),
+        ("It is **", "<p>It is</p>"),
+        ("an *it", "<p>an <em>it</em></p>"),
+        ("**a *b", "<p><strong>a <em>b</em></strong></p>"),
+        ("2 * 3 and 2*3", "<p>2 * 3 and 2*3</p>"),
+        ("a_snake", "<p>a_snake</p>"),
+        ("~~gone", "<p><s>gone</s></p>"),
+        ("run `ma", "<p>run <code>ma</code></p>"),
+        ("see [the te", "<p>see the te</p>"),
+        ("see [the text](https://exa", "<p>see the text</p>"),
+        ("see <https://exa", "<p>see https://exa</p>"),
+        ("![a pict", "<p>a pict</p>"),
+        ("so [1", "<p>so</p>"),
+        ("so[^", "<p>so</p>"),
+        ("where $x^", "<p>where <code>x^</code></p>"),
+        ("where \\(x^2 + ", "<p>where <code>x^2 +</code></p>"),
+        ("Now:\n$$\nx^2\n", '<p>Now:</p>\n<p><code class="formula">x^2</code></p>'),
+        ("Now:\n-", "<p>Now:</p>"),
+        ("Now:\n--", "<p>Now:</p>"),
+        ("Now:\n#", "<p>Now:</p>"),
+        ("Now:\n1.", "<p>Now:</p>"),
+        ("Now:\n``", "<p>Now:</p>"),
+        ("Now:\n\n| a | b", "<p>Now:</p>"),
+        ("Now:\n\n| a | b |\n", "<p>Now:</p>"),
+        ("Now:\n\n| a | b |\n|--", "<p>Now:</p>"),
+        ("- a\n- **b", "<ul>\n<li>a</li>\n<li><strong>b</strong></li>\n</ul>"),
+        ("- a\n- [", "<ul>\n<li>a</li>\n</ul>"),
+    ],
+)
+def test_what_is_half_written_looks_as_it_will(text: str, shown: str) -> None:
+    assert stream(list(text)).strip() == shown
+
+
+def test_half_a_table_row_is_a_row_and_an_open_fence_is_code() -> None:
+    table = stream(list("| a | b |\n|---|---|\n| **1"))
+    assert "<td><strong>1</strong></td>\n<td></td>" in table
+    assert "<code>x = 1</code>" in re.sub("</?span[^>]*>", "", stream(list("```\nx = 1")))
+    assert "--" in stream(["```\n", "--"])
 
 
 def test_streaming_parses_only_the_last_block_again() -> None:
     renderer = StreamRenderer()
     for number in range(50):
         update = renderer.feed(f"Paragraph {number}.\n\n")
+        assert update.start == max(0, number - 1)
         assert len(update.blocks) <= 2
-    assert len(renderer._tail) < 40
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.text(alphabet="ab*_`#->|[]()1 \n~", min_size=1, max_size=8), max_size=25))
-def test_no_stream_of_broken_markdown_fails(parts: list[str]) -> None:
-    renderer = StreamRenderer(1, "abc")
-    blocks: list[str] = []
-    for part in parts:
-        update = renderer.feed(part)
-        assert update.start <= len(blocks)
-        blocks[update.start :] = update.blocks
+# --- Bad input -----------------------------------------------------------------------------------
 
 
-def test_a_megabyte_without_a_space_is_rendered() -> None:
-    assert render("x" * 1_000_000).startswith("<p>xxx")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x" * 1_000_000, "[" * 100_000, ">" * 10_000, "> " * 10_000, "- " * 10_000, "![" * 50_000, "[^" * 50_000),
+        *("\\(" * 50_000, "*a **b " * 20_000, "`a``b" * 20_000, "[a](" * 30_000, "$$\na" * 20_000, "<a:" * 30_000),
+        "".join("  " * depth + "- a\n" for depth in range(300)),
+    ],
+    ids=lambda text: f"{text[:4]!r} times many",
+)
+def test_what_never_ends_is_rendered(text: str) -> None:
+    assert render(text)
+
+
+def test_ten_thousand_citations_are_ten_thousand_links() -> None:
+    assert render("A word [1]. " * 10_000, 1, "abc").count('class="cite"') == 10_000
+
+
+def test_a_stream_without_a_break_is_rendered_ever_more_seldom() -> None:
+    renderer = StreamRenderer()
+    rendered = sum(len(block) for _ in range(50_000) for block in renderer.feed("twenty characters___").blocks)
+    assert rendered < 20 * 1_000_000
+    assert renderer.finish("twenty characters___" * 50_000).count("twenty") == 50_000
+
+
+def test_a_list_without_end_is_rendered_ever_more_seldom() -> None:
+    renderer = StreamRenderer()
+    assert sum(bool(renderer.feed(f"- point {number}\n").blocks) for number in range(2000)) < 400

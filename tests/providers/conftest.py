@@ -31,6 +31,7 @@ class Wire:
     kind: str = "text/event-stream"
     ending: Literal["whole", "cut", "reset", "silent"] = "whole"
     headers: Mapping[str, str] = field(default_factory=dict)
+    piece: int = 1_000_000  # bytes that are sent at once
 
 
 def as_json(body: object, status: int = 200) -> Wire:
@@ -103,8 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("x-should-retry", "false")  # the SDK's own switch: a failure is shown at once
         self.end_headers()
-        if wire.body:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(wire.body), wire.body))
+        for start in range(0, len(wire.body), wire.piece):
+            piece = wire.body[start : start + wire.piece]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
         if wire.ending == "whole":
             self.wfile.write(b"0\r\n\r\n")
 

@@ -243,3 +243,25 @@ async def test_a_fault_of_the_reader_is_not_taken_for_the_models(talker: Upstrea
 
     with pytest.raises(ValueError, match="ours"):
         await read()
+
+
+# --- Bytes and characters ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7])
+async def test_a_character_that_is_cut_between_two_pieces_arrives_whole(endpoint: Endpoint, piece: int) -> None:
+    text = "Grüße, 日本語 und 🦉."
+    events = (f'data: {{"choices":[{{"index":0,"delta":{{"content":"{part}"}}}}]}}\n\n' for part in text)
+    end = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    endpoint.says(Wire(body="".join([*events, end]).encode(), piece=piece))
+    parts = await tell(chat_model(endpoint.base_url))
+    assert "".join(part.text for part in parts if isinstance(part, Delta)) == text
+
+
+async def test_bytes_that_are_no_text_break_the_answer_off_and_keep_what_came(endpoint: Endpoint) -> None:
+    good = b'data: {"choices":[{"index":0,"delta":{"content":"So far"}}]}\n\n'
+    endpoint.says(Wire(body=good + b'data: {"choices":[{"index":0,"delta":{"content":"\xc3\x28\xff"}}]}\n\n'))
+    heard: list[str] = []
+    with pytest.raises(ProviderError, match="sent something that is not an answer"):
+        await tell(chat_model(endpoint.base_url), heard)
+    assert heard == ["So far"]
