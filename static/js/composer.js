@@ -1,4 +1,4 @@
-// The composer: what is asked, and of what. What is used seldom lies in modules that come when it is.
+// The composer: what is asked, and of what. What is used seldom comes when it is.
 const $ = (name) => document.querySelector(`[data-${name}]`);
 export const form = $("composer"), text = $("text"), data = form.dataset;
 const sendButton = $("send"), stopButton = $("stop"), model = $("model"), storage = localStorage;
@@ -42,7 +42,6 @@ export function restrict(chosen) {
   changed();
 }
 
-// What there is to say below the field.
 export const hint = (...parts) => $("hint").replaceChildren(...parts);
 
 // --- Drafts, of a conversation or of a new one in the project ---
@@ -124,7 +123,8 @@ function changed() {
   save();
   $("estimate").replaceChildren();
   if (text.value.length > 600) use("estimate").then(({ show }) => show());
-  if (picks.length || $("picks").firstChild || text.value.includes("#")) use("picker").then(({ look }) => look());
+  if (picks.length || $("picks").firstChild) use("picks").then(({ draw }) => draw());
+  if (text.value.includes("#") || $("picking")) use("picker").then(({ look }) => look());
 }
 
 form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });

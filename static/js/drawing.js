@@ -1,4 +1,5 @@
 // Icons, and style sheets that are needed seldom.
+export const ICONS = { document: "files", tag: "tag" };
 const loaded = new Map();
 
 export function loadStyle(name) {

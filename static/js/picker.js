@@ -1,14 +1,13 @@
 // Behind a `#`: documents and tags that the question is restricted to.
 import { data, form, picks, restrict, text } from "./composer.js";
-import { icon, loadStyle } from "./drawing.js";
+import { ICONS, icon, loadStyle } from "./drawing.js";
 
-const ICONS = { document: "files", tag: "tag" };
 const WORD = /(^|\s)#([^\s#]{0,100})$/;
-const list = document.createElement("ul"), chips = document.querySelector("[data-picks]");
-const status = document.querySelector("[data-status]");
+const list = document.createElement("ul"), status = document.querySelector("[data-status]");
 let offered = [], at = 0, wanted = "";
 
 Object.assign(list, { id: "picker", className: "picker", hidden: true });
+list.dataset.picking = "";
 list.setAttribute("role", "listbox");
 list.setAttribute("aria-label", gettext("Documents and tags"));
 form.append(list);
@@ -25,7 +24,6 @@ export function show() {
 }
 
 export function look() {
-  draw();
   const typed = text.value.slice(0, text.selectionStart).match(WORD)?.[2];
   if (typed === undefined || document.activeElement !== text) close();
   else ask(typed);
@@ -77,9 +75,7 @@ function choose(one) {
 
 // Before the composer's own keys, while the list is open.
 form.addEventListener("keydown", (event) => {
-  if (event.target !== text) return;
-  if (event.key === "Backspace" && !text.selectionEnd) [...chips.querySelectorAll("button")].at(-1)?.focus();
-  if (list.hidden) return;
+  if (list.hidden || event.target !== text) return;
   const act = {
     ArrowDown: () => move(at + 1),
     ArrowUp: () => move(at - 1),
@@ -93,28 +89,3 @@ form.addEventListener("keydown", (event) => {
   act();
 }, true);
 text.addEventListener("blur", close);
-
-// --- What was picked ---
-
-function draw() {
-  chips.hidden = !picks.length;
-  chips.replaceChildren(note(gettext("Only from")), ...picks.map(chip));
-  const tags = picks.filter(({ kind }) => kind === "tag").length;
-  if (tags > 1 && tags === picks.length) chips.append(note(gettext("documents with all of these tags")));
-  else if (tags && picks.length > tags) chips.append(note(gettext("these documents, if they have all of these tags")));
-}
-
-function note(words) {
-  return Object.assign(document.createElement("li"), { className: "chip-note", textContent: words });
-}
-
-function chip(one) {
-  const item = document.createElement("li"), name = document.createElement("span"), remove = document.createElement("button");
-  item.className = "chip is-pick";
-  name.textContent = name.title = one.name;
-  Object.assign(remove, { type: "button", ariaLabel: interpolate(gettext("No longer only from %s"), [one.name]) });
-  remove.append(icon("close"));
-  remove.addEventListener("click", () => { restrict(picks.filter((other) => other !== one)); text.focus(); });
-  item.append(icon(ICONS[one.kind]), name, remove);
-  return item;
-}

@@ -10,14 +10,16 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from accounts.models import Membership, User
 from chat.attaching import KEPT_UNSENT
 from chat.models import Conversation
 from chat.tasks import forget_unsent_files
-from knowledge import ingestion
+from knowledge import ingestion, services
 from knowledge.models import Document
 from tests.conftest import Cast, add_document, browser_of, complete, make_question
+from tests.upstream import Upstream
 
 BROKEN = b"this is no PDF"
 
@@ -143,3 +145,59 @@ def test_files_of_a_question_that_was_never_asked_are_deleted_after_a_week(cast:
 def test_a_stranger_is_asked_to_log_in(db: None, client: Any, place: UUID) -> None:
     assert client.get(f"/chat/{place}/files/").status_code == 302
     assert client.post(f"/chat/{place}/files/").status_code == 302
+
+
+# --- Before the first question --------------------------------------------------------------------
+
+
+def home(user: User, slug: str = "support") -> str:
+    return browser_of(user).get(f"/?project={slug}").content.decode()
+
+
+def test_who_has_no_project_is_shown_how_to_make_one(cast: Cast) -> None:
+    newcomer = User.objects.create_user("carol@example.org", "correct horse 9")
+    page = home(newcomer)
+    assert "Make your first project" in page
+    assert 'action="/projects/"' in page
+
+
+def test_an_empty_project_offers_its_editors_to_add_documents_and_its_viewers_to_drop_their_own(cast: Cast) -> None:
+    send(cast.bob, uuid4())  # no document of the project
+    assert "Add documents" in home(cast.alice)
+    assert "Add documents" not in home(cast.bob)
+    assert "You can drop files of your own here" in home(cast.bob)
+
+
+def test_the_page_says_how_many_documents_are_still_being_read(cast: Cast) -> None:
+    add_document(cast.project)
+    assert "still being read" not in home(cast.bob)
+    services.upload(project=cast.project, name="more.md", file=SimpleUploadedFile("more.md", b"More."))
+    assert "1 of 2 documents are still being read" in home(cast.bob)
+
+
+def test_without_a_model_the_page_tells_the_line_that_configures_one(cast: Cast) -> None:
+    page = home(cast.alice)
+    assert "No language model is configured." in page
+    assert "OPENAI_API_KEY=" in page
+    assert 'name="model"' not in page
+
+
+def test_several_models_are_offered_with_the_prices_that_are_known(
+    cast: Cast, upstream: Upstream, settings: Settings
+) -> None:
+    assert 'name="model"' not in home(cast.alice)
+    settings.CHAT_MODELS = ["gpt-4o-mini", "<b>"]
+    page = home(cast.alice)
+    assert "No language model is configured." not in page
+    assert "<option>gpt-4o-mini</option><option>&lt;b&gt;</option>" in page
+    assert 'data-prices="{&quot;gpt-4o-mini&quot;: 0.15}"' in page
+
+
+def test_a_conversation_with_files_says_so(cast: Cast) -> None:
+    add_document(cast.project)
+    async_to_sync(complete)(make_question(cast, "How many days?"))
+    begun = Conversation.objects.get().id
+    client = browser_of(cast.alice)
+    assert 'data-has-files="no"' in client.get(f"/chat/{begun}/").content.decode()
+    send(cast.alice, begun)
+    assert 'data-has-files="yes"' in client.get(f"/chat/{begun}/").content.decode()

@@ -23,6 +23,7 @@ pytestmark = [
         reason="no Chromium here: install one (Debian, Ubuntu: apt install chromium)",
     ),
 ]
+NAMES = ("handbook.md", "other.md")
 DRAG = """([types, name, text]) => {
     const carried = new DataTransfer();
     carried.items.add(new File([text], name));
@@ -68,9 +69,8 @@ def state(browser: Browser, product: Product, tmp_path_factory: pytest.TempPathF
     page.get_by_role("link", name="All projects").click()
     page.get_by_label("Name of the new project").fill("Support")
     page.get_by_role("button", name="Create").click()
-    content = HANDBOOK.encode()
     page.locator("input[type=file]").set_input_files(
-        [FilePayload(name=name, mimeType="text/markdown", buffer=content) for name in ("handbook.md", "other.md")]
+        [FilePayload(name=name, mimeType="text/markdown", buffer=HANDBOOK.encode()) for name in NAMES]
     )
     expect(page.locator("article.document .badge", has_text="Ready")).to_have_count(2, timeout=60_000)
     context.storage_state(path=kept)
@@ -177,7 +177,9 @@ def test_a_hash_restricts_the_question_by_keyboard_alone(page: Page) -> None:
     expect(chips).to_be_hidden()
 
 
-def test_a_dropped_file_is_read_for_this_conversation_and_stays_with_it(page: Page) -> None:
+def test_a_dropped_file_is_read_for_this_conversation_answers_there_and_stays_with_it(
+    page: Page, upstream_server: Upstream
+) -> None:
     drop(page, "deal.md", "The Zanzibar contract pays 900 euros.", "Into this conversation")
     files = page.get_by_role("list", name="Files")
     expect(files.locator("li", has_text="deal.md")).to_contain_text("Ready")
@@ -185,6 +187,7 @@ def test_a_dropped_file_is_read_for_this_conversation_and_stays_with_it(page: Pa
     expect(files.locator("li", has_text="deal.md")).to_contain_text("Ready")
     ask(page, "What does the Zanzibar contract pay?")
     expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    assert "The Zanzibar contract pays 900 euros." in str(upstream_server.history[-1])
     page.wait_for_url("**/chat/**")
     page.reload()
     expect(files.locator("li", has_text="deal.md")).to_contain_text("Ready")
@@ -272,7 +275,7 @@ def test_a_session_that_has_expired_keeps_the_draft(page: Page) -> None:
     page.get_by_role("link", name="Log in again").click()
     page.get_by_label("Email").fill("alice@example.org")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign In").click()
+    page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Ask Support")).to_be_visible()
     assert field(page) == "Half a question"
 
