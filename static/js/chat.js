@@ -346,7 +346,7 @@ document.addEventListener("polyai:edit-last", () => {
 // What can be done with a message: its rarer half is loaded when it is used.
 async function act(button) {
   const article = button.closest(".message"), what = button.dataset.do;
-  if (what === "regenerate" || what === "continue") return answerAgain(article, what, button.dataset.model);
+  if (what === "regenerate" || what === "continue") return answerAgain(article, what, button.dataset.by);
   const actions = await import("./messages.js");
   await actions[what](article, button, { conversation, askInstead, refresh, tell: (words) => { status.textContent = words; } });
 }
