@@ -169,7 +169,7 @@ def test_a_shared_link_is_read_without_a_log_in_until_it_is_revoked(browser: Bro
     link = page.get_by_label("Link", exact=True).input_value()
     axe.check(page)
     for scheme in ("light", "dark"):
-        stranger = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]  # one of playwright's words
+        stranger = browser.new_context(color_scheme=scheme)
         other = stranger.new_page()
         other.goto(link)
         expect(other.locator("strong")).to_have_text("home folder")
