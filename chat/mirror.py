@@ -114,18 +114,27 @@ async def standing(place: Place) -> tuple[UUID | None, int]:
     return UUID(alive.decode()) if alive else None, max(known, channel.last if channel else 0)
 
 
-def find_written(place: Place, answer_id: UUID) -> str | None:
-    """What a run has written of an answer, when its process is gone; None where Redis does not know."""
+def find_written(place: Place, answer_id: UUID) -> tuple[str, list[dict[str, Any]]]:  # Any: a source's fields
+    """What a run has written of an answer, and its sources, when its process is gone; as far as Redis knows."""
     try:
         entries: Any = sync_redis().xrange(_name(place))  # Any: pairs of an id and its fields
     except (RedisError, OSError) as error:
         log.warning("redis: a run could not be read (%s)", type(error).__name__)
-        return None
+        return "", []
+    text = ""
+    sources: list[dict[str, Any]] = []  # Any: as above
     frames = [json.loads(fields[b"frame"]) for _identity, fields in entries]
     if not frames or frames[0].get("answer_id") != str(answer_id):
-        return None
-    restarts = [number for number, frame in enumerate(frames) if frame["type"] == "answer_restarted"]
-    return "".join(frame["text"] for frame in frames[max(restarts, default=0) :] if frame["type"] == "text_delta")
+        return "", []
+    for frame in frames:
+        match frame["type"]:
+            case "answer_restarted":
+                text, sources = "", []
+            case "sources_found":
+                sources = frame["sources"]
+            case "text_delta":
+                text += frame["text"]
+    return text, sources
 
 
 # --- Reading -------------------------------------------------------------------------------------

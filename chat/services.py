@@ -114,12 +114,14 @@ def interrupt_abandoned(conversation_id: UUID | None = None) -> int:
 
 def _interrupt(message: Message) -> int:
     place = (Actor(user_id=message.conversation.user_id), message.conversation_id)
-    written = find_written(place, message.id) or ""
-    text = check_citations(written, max((source["n"] for source in message.sources), default=0)).strip()
+    written, found = find_written(place, message.id)
+    sources = message.sources or found
+    text = check_citations(written, max((source["n"] for source in sources), default=0)).strip()
     still = Message.objects.filter(id=message.id, status=Message.Status.STREAMING, updated_at=message.updated_at)
     marked = still.update(
         status=Message.Status.INTERRUPTED,
         content=text if len(text) > len(message.content) else message.content,
+        sources=sources,
         updated_at=timezone.now(),
     )
     if marked:

@@ -32,7 +32,7 @@ from knowledge.types import Filters
 from providers.registry import get_chat_model, list_chat_models
 
 BLANK_QUESTION = {"role": "user", "id": ""}
-BLANK_ANSWER = {"role": "assistant", "id": "", "status": "streaming"}
+BLANK_ANSWER = {"role": "assistant", "id": "", "status": "streaming", "rating": None}
 SUGGESTIONS = {
     "polyai-handbook": [
         "How does PolyAI decide that a cached answer may be served?",

@@ -67,6 +67,7 @@ export async function bad(article, button, page) {
   const cached = form.querySelector("[value=cached]");
   if (!article.querySelector("[data-cached]")) cached.parentElement.remove();
   article.append(form);
+  form.scrollIntoView({ block: "nearest" });
   form.querySelector("input").focus();
   const close = () => { form.remove(); article.querySelector("[data-do=bad]").focus(); };
   form.querySelector("[data-cancel]").addEventListener("click", close);
