@@ -2,8 +2,6 @@
 import { Connection } from "./connection.js";
 import { giveBack, onSend, queue, sessionExpired, setBusy } from "./composer.js";
 import { fromHtml } from "./page.js";
-import { openPanel, closePanel } from "./sources.js";
-import { addConversation } from "./conversations.js";
 
 const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
@@ -276,7 +274,7 @@ async function beginConversation(title) {
   history.replaceState(null, "", `/chat/${conversation}/`);
   $("picker").hidden = true;
   $("project-name").hidden = $("topbar-menu").hidden = false;
-  addConversation(conversation, title);
+  (await side()).addConversation(conversation, title);
 }
 
 // --- Scrolling -----------------------------------------------------------------------------------
@@ -320,32 +318,64 @@ const earlier = new IntersectionObserver(async ([entry]) => {
   if (page.querySelector("[data-earlier]")) offerEarlier();
 }, { root: scroll, rootMargin: "600px" });
 
+// --- What comes when it is used --------------------------------------------------------------------
+
+const side = () => import("./conversations.js");
+const sources = () => import("./sources.js");
+const MENUS = "[data-menu], [data-sheet], [data-title], [data-topbar-menu] [data-do]";
+let isSideLoaded = false;
+
+// The first click waits for the module that knows what to do with it.
+document.addEventListener("click", async (event) => {
+  const wanted = event.target.closest(MENUS);
+  if (isSideLoaded || !wanted || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  await side();
+  isSideLoaded = true;
+  wanted.click();
+}, true);
+const loadSide = () => side().then(() => { isSideLoaded = true; });
+for (const kind of ["pointerover", "focusin"]) document.querySelector(".sidebar").addEventListener(kind, loadSide, { once: true });
+if (sessionStorage.getItem("deleted-conversation")) loadSide();
+
+for (const kind of ["pointerover", "focusin"]) {
+  document.addEventListener(kind, async (event) => {
+    const cite = event.target.closest?.("a.cite");
+    if (cite && event.pointerType !== "touch" && (kind !== "focusin" || cite.matches(":focus-visible"))) (await sources()).aim(cite);
+  });
+}
+
+async function closePanel() {
+  return document.querySelector("[data-panel]:not([hidden]), [data-source-card]:popover-open") && (await sources()).closePanel();
+}
+
 // --- Keys and buttons ----------------------------------------------------------------------------
 
 onSend(ask, stop);
 
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) { if (!closePanel()) stop(); }
+document.addEventListener("keydown", async (event) => {
+  if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) { if (!await closePanel()) stop(); }
   if (event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "o") { event.preventDefault(); $("new-chat").click(); }
 });
 
-document.addEventListener("click", (event) => {
+document.addEventListener("click", async (event) => {
   const cite = event.target.closest("a.cite"), suggestion = event.target.closest("[data-suggestion]");
-  const button = event.target.closest("[data-do]");
-  if (cite) { event.preventDefault(); openPanel(cite); }
+  const button = event.target.closest("[data-act]");
+  if (cite) { event.preventDefault(); (await sources()).openPanel(cite); }
   if (suggestion) ask(suggestion.textContent);
   if (event.target.closest("[data-close-panel]")) closePanel();
   if (button) act(button);
 });
 
 document.addEventListener("polyai:edit-last", () => {
-  const last = [...thread.querySelectorAll(".question [data-do=edit]")].at(-1);
+  const last = [...thread.querySelectorAll(".question [data-act=edit]")].at(-1);
   if (last) act(last);
 });
 
 // What can be done with a message: its rarer half is loaded when it is used.
 async function act(button) {
-  const article = button.closest(".message"), what = button.dataset.do;
+  const article = button.closest(".message"), what = button.dataset.act;
   if (what === "regenerate" || what === "continue") return answerAgain(article, what, button.dataset.by);
   const actions = await import("./messages.js");
   await actions[what](article, button, { conversation, askInstead, refresh, tell: (words) => { status.textContent = words; } });

@@ -1,4 +1,5 @@
 // What one does with a message now and then: copy, edit, judge, delete. Loaded at the first use.
+import { loadStyle } from "./drawing.js";
 import { fromHtml, post } from "./page.js";
 
 const address = (article, { conversation }) => `/chat/${conversation}/messages/${article.dataset.message}/`;
@@ -37,12 +38,13 @@ export async function markdown(article, button, page) {
   return copied(button, await response.text(), page);
 }
 
-export function edit(article, _button, page) {
+export async function edit(article, _button, page) {
   if (article.querySelector("form")) return;
+  await loadStyle("forms");
   const bubble = article.querySelector(".bubble"), actions = article.querySelector(".actions");
   const form = fromHtml(document.querySelector("[data-edit-template]").innerHTML);
   const text = form.elements.text;
-  const close = () => { form.remove(); bubble.hidden = actions.hidden = false; article.querySelector("[data-do=edit]").focus(); };
+  const close = () => { form.remove(); bubble.hidden = actions.hidden = false; article.querySelector("[data-act=edit]").focus(); };
   text.value = bubble.innerText;
   bubble.hidden = actions.hidden = true;
   article.append(form);
@@ -63,13 +65,14 @@ export async function good(article, button, page) {
 export async function bad(article, button, page) {
   if (button.getAttribute("aria-pressed") === "true") return rate(article, page, { rating: "none" });
   if (!await rate(article, page, { rating: "bad" })) return;
+  await loadStyle("forms");
   const form = fromHtml(document.querySelector("[data-feedback-template]").innerHTML);
   const cached = form.querySelector("[value=cached]");
   if (!article.querySelector("[data-cached]")) cached.parentElement.remove();
   article.append(form);
   form.scrollIntoView({ block: "nearest" });
   form.querySelector("input").focus();
-  const close = () => { form.remove(); article.querySelector("[data-do=bad]").focus(); };
+  const close = () => { form.remove(); article.querySelector("[data-act=bad]").focus(); };
   form.querySelector("[data-cancel]").addEventListener("click", close);
   form.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.preventDefault(); close(); } });
   form.addEventListener("submit", async (event) => {
@@ -87,7 +90,7 @@ async function rate(article, page, fields) {
     return false;
   }
   for (const name of ["good", "bad"]) {
-    article.querySelector(`[data-do=${name}]`)?.setAttribute("aria-pressed", fields.rating === name);
+    article.querySelector(`[data-act=${name}]`)?.setAttribute("aria-pressed", fields.rating === name);
   }
   page.tell(fields.rating === "none" ? gettext("Taken back") : gettext("Thank you."));
   return true;

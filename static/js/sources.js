@@ -41,7 +41,7 @@ function hideCard() {
 }
 
 // The pointer may move from the number onto its card; elsewhere the card goes.
-function aim(target) {
+export function aim(target) {
   const cite = target?.closest("a.cite");
   clearTimeout(timer);
   if (card.contains(target) || (cite && cite === cited)) return;
@@ -49,7 +49,6 @@ function aim(target) {
 }
 
 document.addEventListener("pointerover", ({ pointerType, target }) => { if (pointerType !== "touch") aim(target); });
-document.addEventListener("focusin", ({ target }) => { if (target.matches(":focus-visible")) aim(target); });
 document.addEventListener("focusout", () => aim());
 document.addEventListener("scroll", ({ target }) => { if (target !== card) hideCard(); }, true);
 
