@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.models import Membership, Project, Role, User
 from accounts.types import Actor
@@ -39,10 +40,13 @@ def get_project(actor: Actor, slug: str, role: Role = Role.VIEWER) -> Project:
     membership = _find_membership(actor, slug)
     project = membership.project if membership else list_projects(actor).filter(slug=slug).first()
     if project is None:
-        raise NotFound(f"There is no project '{slug}' here that you can open.")
+        raise NotFound(_("There is no project '%(slug)s' here that you can open.") % {"slug": slug})
     held = Role(membership.role) if membership else Role.VIEWER
     if _RANK[held] < _RANK[role] and _RANK[get_role(actor, project)] < _RANK[role]:
-        raise NotAllowed(f"This needs the role '{role.value}' in the project '{project.name}'.")
+        raise NotAllowed(
+            _("This needs the role '%(role)s' in the project '%(project)s'.")
+            % {"role": role.value, "project": project.name}
+        )
     return project
 
 
@@ -79,7 +83,7 @@ def get_corpus_version(project_id: UUID) -> int:
     """Raises NotFound for a project that was deleted."""
     version = Project.objects.filter(id=project_id).values_list("corpus_version", flat=True).first()
     if version is None:
-        raise NotFound("This project does not exist any more.")
+        raise NotFound(_("This project does not exist any more."))
     return version
 
 

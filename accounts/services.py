@@ -39,14 +39,14 @@ def register(user: User, *, is_approved: bool = False) -> User:
     if not User.objects.exists():
         user.is_staff = user.is_superuser = True
     elif settings.SIGNUP == "closed":
-        raise InvalidInput("Sign-up is closed here. Ask the administrator for an account.")
+        raise InvalidInput(_("Sign-up is closed here. Ask the administrator for an account."))
     else:
         user.is_active = is_approved or settings.SIGNUP == "open"
     try:
         with transaction.atomic():
             user.save()
     except IntegrityError as error:
-        raise InvalidInput("There is an account with this address already.") from error
+        raise InvalidInput(_("There is an account with this address already.")) from error
     return user
 
 
@@ -72,8 +72,8 @@ def create_project(
             return project
         except IntegrityError as error:  # the constraint decides: two may ask for one slug at the same time
             if slug:
-                raise InvalidInput(f"There is a project '{slug}' already.") from error
-    raise InvalidInput("This name is taken. Choose another.")
+                raise InvalidInput(_("There is a project '%(slug)s' already.") % {"slug": slug}) from error
+    raise InvalidInput(_("This name is taken. Choose another."))
 
 
 def change_project(project: Project, *, name: str, visibility: str) -> None:
@@ -120,7 +120,7 @@ def change_caching(project: Project, changes: Mapping[str, object]) -> None:
 def create_api_key(*, user: User, project: Project, name: str = "") -> str:
     """Make a key for one project and return it. It cannot be read again."""
     if len(name) > 100 or not is_storable(name):
-        raise InvalidInput("Give the key a name of at most 100 characters.")
+        raise InvalidInput(_("Give the key a name of at most 100 characters."))
     key = f"sk-{secrets.token_urlsafe(32)}"
     ApiKey.objects.create(user=user, project=project, name=name, prefix=key[:10], digest=digest(key))
     return key

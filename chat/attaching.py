@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.files.base import File
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Project, User
 from accounts.selectors import get_project
@@ -40,7 +41,7 @@ def get_attached(actor: Actor, conversation_id: UUID, document_id: UUID) -> Docu
     """Raises NotFound, also for what somebody else attached."""
     found = list_attached(actor, conversation_id).filter(id=document_id).first()
     if found is None:
-        raise NotFound("This file is not attached to the conversation, or is not yours.")
+        raise NotFound(_("This file is not attached to the conversation, or is not yours."))
     return found
 
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from django.db import DatabaseError
+from django.utils.translation import gettext as _
 
 from accounts.selectors import get_corpus_version
 from caching import entries, evidence, flight
@@ -93,7 +94,9 @@ async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step,
                 yield TextDelta(text=item.text)
     text = check_citations("".join(parts), highest_number(sources)).strip()
     if completion is None or not text:
-        raise ProviderError(f"The language model '{inquiry.model.name}' gave an empty answer. Ask again.")
+        raise ProviderError(
+            _("The language model '%(model)s' gave an empty answer. Ask again.") % {"model": inquiry.model.name}
+        )
     if inquiry.may_write and vector is not None and is_admissible(text, len(sources), completion):
         now = datetime.now(UTC)
         answer = CachedAnswer(

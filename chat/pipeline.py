@@ -7,11 +7,13 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from django.utils.translation import gettext as _
+
 from caching.canonical import canonical_text
 from chat.routing import relevant_history
 from chat.selectors import open_turn
-from chat.turns import RunningTurn, failed
-from chat.types import Event, Question
+from chat.turns import RunningTurn
+from chat.types import AnswerFailed, Event, Question
 from core.database import in_db
 from core.errors import InvalidInput, PolyAIError, TooLong
 from knowledge.spaces import find_serving_embedder
@@ -54,11 +56,11 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
 
         yield await turn.complete()
     except PolyAIError as error:
-        yield await turn.fail(error) if turn else failed(error)
+        yield await turn.fail(error) if turn else AnswerFailed.of(error)
     except Exception:  # the last border: whatever was not foreseen is logged here and told in our words
         log.exception("an answer failed")
-        unforeseen = PolyAIError("Something went wrong on the server. Its log says what.")
-        yield await turn.fail(unforeseen) if turn else failed(unforeseen)
+        unforeseen = PolyAIError(_("Something went wrong on the server. Its log says what."))
+        yield await turn.fail(unforeseen) if turn else AnswerFailed.of(unforeseen)
     finally:
         if turn is not None and turn.is_open:  # closed or cancelled in the middle
             await asyncio.shield(turn.stop())
@@ -68,8 +70,9 @@ def admit(question: Question) -> None:
     """Raises InvalidInput, TooLong for a question that cannot be asked of anybody."""
     text = canonical_text(question.text)
     if not text and not (question.branch and question.branch.is_again):
-        raise InvalidInput("Type a question first.")
+        raise InvalidInput(_("Type a question first."))
     if len(text) > MAX_QUESTION:
         raise TooLong(
-            f"The question has {len(text):,} characters; {MAX_QUESTION:,} is the limit. Upload long texts instead."
+            _("The question has %(length)s characters; %(limit)s is the limit. Upload long texts instead.")
+            % {"length": f"{len(text):,}", "limit": f"{MAX_QUESTION:,}"}
         )

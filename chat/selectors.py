@@ -41,7 +41,7 @@ def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:
     """Raises NotFound, also for somebody else's."""
     conversation = list_conversations(actor).select_related("project").filter(id=conversation_id).first()
     if conversation is None:
-        raise NotFound("This conversation does not exist, or is not yours.")
+        raise NotFound(_("This conversation does not exist, or is not yours."))
     return conversation
 
 

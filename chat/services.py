@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.types import Actor
 from caching import history
@@ -70,7 +71,7 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
             Message.objects.bulk_create(stored)
             store_words(question.actor.user_id, stored if end else [one for one in stored if one is asked])
     except IntegrityError as error:
-        raise InvalidInput("This conversation was begun or deleted somewhere else meanwhile. Ask again.") from error
+        raise InvalidInput(_("This conversation was begun or deleted somewhere else meanwhile. Ask again.")) from error
 
 
 def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:
@@ -165,7 +166,7 @@ def report_wrong(message: Message) -> None:
     Raises InvalidInput for an answer that no cache gave.
     """
     if not message.cache.get("entry_id"):
-        raise InvalidInput("Only an answer that came from the cache can be reported here.")
+        raise InvalidInput(_("Only an answer that came from the cache can be reported here."))
     with transaction.atomic():
         facts = Message.objects.select_for_update().get(id=message.id).cache
         if not facts.get("reported"):

@@ -205,7 +205,7 @@ class RunningTurn:
         """Keep what has come, with the reason why no more did."""
         if self.is_open:
             await self._end_if_possible(Message.Status.FAILED, error.message)
-        return failed(error, self)
+        return AnswerFailed.of(error, self.start.answer_id, self.text)
 
     def _time(self, stage: str, began: float) -> None:
         self._stages[stage] = round((time.perf_counter() - began) * 1000, 2)
@@ -300,15 +300,3 @@ def _settled(question: Question, start: TurnStart) -> Question:
     attached_to = start.conversation_id if start.has_attached else None
     filters = replace(question.filters, attached_to=attached_to)
     return replace(question, text=start.text or question.text, filters=filters)
-
-
-def failed(error: PolyAIError, turn: RunningTurn | None = None) -> AnswerFailed:
-    """The event that tells of an error, with what of the answer had come."""
-    return AnswerFailed(
-        code=error.code,
-        status=error.status,
-        message=error.message,
-        retryable=error.retryable,
-        answer_id=turn.start.answer_id if turn else None,
-        text=turn.text if turn else "",
-    )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from accounts.types import Actor
 from caching.types import CachedAnswer, Policy, Source
+from core.errors import PolyAIError
 from knowledge.types import Filters
 
 EVERYTHING = Filters()
@@ -142,6 +143,17 @@ class AnswerFailed:
     retryable: bool
     answer_id: UUID | None = None
     text: str = ""
+
+    @classmethod
+    def of(cls, error: PolyAIError, answer_id: UUID | None = None, text: str = "") -> AnswerFailed:
+        return cls(
+            code=error.code,
+            status=error.status,
+            message=error.message,
+            retryable=error.retryable,
+            answer_id=answer_id,
+            text=text,
+        )
 
 
 Event: TypeAlias = AnswerStarted | SourcesFound | TextDelta | AnswerRestarted | AnswerCompleted | AnswerFailed
