@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -13,7 +16,8 @@ import httpx2
 import psutil
 import pytest
 
-from tests.product import Product
+from tests.conftest import PASSWORD
+from tests.product import ROOT, Product
 from tests.upstream import MODEL, Upstream
 
 pytestmark = pytest.mark.product
@@ -50,6 +54,34 @@ def test_the_handbook_can_be_asked_at_once_and_the_second_answer_is_cached(
     second = product.manage("ask", question, "--project", "polyai-handbook")
     assert "cache: hit-exact" in second.stdout
     assert len(upstream_server.history) == 1
+
+
+def test_the_example_client_of_the_protocol_prints_an_answer_with_its_sources(
+    product: Product, upstream_server: Upstream
+) -> None:
+    product.environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    product.manage("createsuperuser", "--noinput", "--email", "alice@example.org")
+    client = (sys.executable, "docs/examples/follow.py", product.url)
+    upstream_server.enqueue("In the *home* folder [1], and nowhere else.", delay=0.05)
+    said = subprocess.run(
+        [*client, "alice@example.org", PASSWORD, "polyai-handbook", "Where does PolyAI keep its data?"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said.returncode == 0, said.stderr
+    answer, first, *_rest = said.stdout.splitlines()
+    assert answer == "In the *home* folder [1], and nowhere else."
+    assert re.fullmatch(r"\[1\] \w+\.md .+", first)
+    wrong = subprocess.run(
+        [*client, "alice@example.org", "wrong", "x", "y"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (wrong.returncode, wrong.stderr) == (1, "this address and password were not accepted\n")
 
 
 def test_every_part_is_healthy_by_name(product: Product) -> None:
