@@ -137,21 +137,22 @@ def _title(text: str) -> str:
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 
-def list_messages(conversation: Conversation, message_id: UUID | None = None) -> list[Message]:
-    """The messages of one branch in order: the one that was written last, or the newest with `message_id` on it.
-
-    Each has `siblings`: the ids of all that stand in its place, in order. The text of a passage that has left the
-    project is not shown again. Raises NotFound for a message that is not there.
-    """
-    path, siblings = _branch(conversation, message_id)
-    return _fetch(conversation, path, siblings)
+def list_messages(conversation: Conversation) -> list[Message]:
+    """All messages of all branches in order. The text of a passage that has left the project is not shown again."""
+    messages = list(conversation.messages.all())
+    hide_gone(messages)
+    return messages
 
 
 def list_page(
     conversation: Conversation, *, message_id: UUID | None = None, before: UUID | None = None
 ) -> tuple[list[Message], bool]:
-    """The last messages of the same branch, from `message_id` on if that comes earlier, or those `before` another;
-    and whether there are earlier ones."""
+    """The last messages of a branch, and whether there are earlier ones: of the branch that was written last, or of the
+    newest with `message_id` on it, from there on if that comes earlier; or those `before` another message.
+
+    Each has `siblings`: the ids of all that stand in its place, in order. Raises NotFound for a message that is not
+    there.
+    """
     path, siblings = _branch(conversation, message_id or before)
     if before is not None:
         path = path[: path.index(before)]
@@ -162,7 +163,7 @@ def list_page(
 
 
 def get_message(conversation: Conversation, message_id: UUID) -> Message:
-    """One message as `list_messages` gives it. Raises NotFound."""
+    """One message as `list_page` gives it. Raises NotFound."""
     _path, siblings = _branch(conversation, message_id)
     return _fetch(conversation, [message_id], siblings)[0]
 

@@ -30,5 +30,6 @@ def load() -> int:
     changed = 0
     for page in pages:
         with page.open("rb") as file:
-            changed += services.upload(project=project, name=page.name, file=File(file)).is_new
+            # Behind whatever the newcomer uploads meanwhile.
+            changed += services.upload(project=project, name=page.name, file=File(file), is_bulk=True).is_new
     return changed

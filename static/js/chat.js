@@ -1,13 +1,13 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
 import { Connection } from "./connection.js";
 import { giveBack, onSend, queue, sessionExpired, setBusy } from "./composer.js";
+import { addConversation } from "./conversations.js";
 import { fromHtml } from "./page.js";
 
 const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
 const { conversation, project } = form.dataset;
-const POLL = 1000; // milliseconds between looks at an answer whose writer is gone
-const MOST = 120, KEPT = 80; // messages in the page: the earliest leave it, and come back when one scrolls up
+const MOST = 120; // messages in the page
 
 let current = null; // the answer that is being written: its article
 let asked = null; // what was asked from here and not begun yet
@@ -114,25 +114,13 @@ async function ask(text, options = {}) {
   await send({ text, ...options });
 }
 
-// Another answer to a question, or the rest of one: `regenerate`, `continue`.
-async function answerAgain(article, kind, model) {
+// Ask in the place of a message: what stood there, and all behind it, is on another branch then.
+async function instead(article, text, message) {
   if (current || asked) return;
-  const id = article.dataset.message;
-  while (article.nextElementSibling) article.nextElementSibling.remove();
-  const branch = { [kind]: id };
-  article.remove();
-  asked = { text: "", answer: addAnswer(), isBranch: true };
-  await send({ text: "", branch, model });
-}
-
-// A question in other words, in the place of one that was asked.
-async function askInstead(article, text) {
-  if (!text.trim() || current || asked) return;
-  const branch = { edit: article.dataset.message };
   while (article.nextElementSibling) article.nextElementSibling.remove();
   article.remove();
-  asked = { text, question: addQuestion(text.trim()), answer: addAnswer(), isBranch: true };
-  await send({ text, branch });
+  asked = { text, question: text && addQuestion(text), answer: addAnswer(), isBranch: true };
+  await send({ text, ...message });
 }
 
 async function send(message) {
@@ -165,7 +153,7 @@ function giveUp(reason, retryAfter) {
 
 function withdraw() {
   const { text, question, answer } = asked;
-  question?.remove();
+  if (question) question.remove();
   answer.remove();
   giveBack(text);
   current = asked = null;
@@ -217,7 +205,7 @@ function finish(how, announcement) {
   busy(false);
   status.textContent = announcement;
   if (article.dataset.message && (how !== "complete" || article.matches("[data-has-others]"))) refresh(article);
-  trim();
+  if (pinned && thread.children.length > MOST) more().then(({ trim }) => trim(page));
   keepInView();
 }
 
@@ -237,44 +225,12 @@ function note(what, kind) {
   $("footer", current).before(line);
 }
 
-// The message as the server has it: with its place among the branches, and what can be done with it.
-async function refresh(article) {
-  for (const shown of [article, article.previousElementSibling]) {
-    const fresh = shown?.dataset.message && await fetchMessage(shown.dataset.message);
-    if (fresh && shown !== current) shown.replaceWith(fresh);
-  }
-}
-
-async function fetchMessage(id) {
-  const response = await fetch(`/chat/${conversation}/messages/${id}/`, { redirect: "manual" }).catch(() => null);
-  return response?.ok ? fromHtml(await response.text()) : null;
-}
-
-// An answer whose writer is gone, or was over before we came: look until it is known how it ended.
-async function look(article) {
-  if (article.dataset.looking) return;
-  article.dataset.looking = "yes";
-  while (article.isConnected) {
-    const shown = await fetchMessage(article.dataset.message);
-    if (shown && shown.dataset.status !== "streaming") {
-      const isCurrent = current === article;
-      article.replaceWith(shown);
-      if (!isCurrent) return;
-      current = null;
-      busy(false);
-      status.textContent = gettext("Answer complete.");
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL));
-  }
-}
-
-async function beginConversation(title) {
+function beginConversation(title) {
   form.dataset.new = "no";
   history.replaceState(null, "", `/chat/${conversation}/`);
   $("picker").hidden = true;
   $("project-name").hidden = $("topbar-menu").hidden = false;
-  (await side()).addConversation(conversation, title);
+  addConversation(conversation, title);
 }
 
 // --- Scrolling -----------------------------------------------------------------------------------
@@ -288,56 +244,21 @@ scroll.addEventListener("scroll", () => {
   pinned = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 48;
 }, { passive: true });
 
-function trim() {
-  const messages = thread.querySelectorAll(".message");
-  if (!pinned || messages.length <= MOST) return;
-  for (const message of [...messages].slice(0, messages.length - KEPT)) message.remove();
-  offerEarlier();
-}
-
-function offerEarlier() {
-  const first = thread.querySelector(".message")?.dataset.message;
-  $("earlier")?.remove();
-  if (!first) return;
-  const link = fromHtml($("earlier-template").innerHTML);
-  link.querySelector("a").href = `?before=${first}`;
-  thread.prepend(link);
-  earlier.observe(link);
-}
-
-const earlier = new IntersectionObserver(async ([entry]) => {
-  if (!entry.isIntersecting || pinned) return;
-  const line = entry.target;
-  earlier.unobserve(line);
-  const response = await fetch(line.querySelector("a").href).catch(() => null);
-  if (!response?.ok) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const height = scroll.scrollHeight;
-  line.replaceWith(...page.querySelectorAll("[data-thread] > .message"));
-  scroll.scrollTop += scroll.scrollHeight - height;
-  if (page.querySelector("[data-earlier]")) offerEarlier();
-}, { root: scroll, rootMargin: "600px" });
-
 // --- What comes when it is used --------------------------------------------------------------------
 
-const side = () => import("./conversations.js");
 const sources = () => import("./sources.js");
-const MENUS = "[data-menu], [data-sheet], [data-title], [data-topbar-menu] [data-do]";
-let isSideLoaded = false;
-
-// The first click waits for the module that knows what to do with it.
-document.addEventListener("click", async (event) => {
-  const wanted = event.target.closest(MENUS);
-  if (isSideLoaded || !wanted || event.ctrlKey || event.metaKey) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  await side();
-  isSideLoaded = true;
-  wanted.click();
-}, true);
-const loadSide = () => side().then(() => { isSideLoaded = true; });
-for (const kind of ["pointerover", "focusin"]) document.querySelector(".sidebar").addEventListener(kind, loadSide, { once: true });
-if (sessionStorage.getItem("deleted-conversation")) loadSide();
+const more = () => import("./thread.js");
+const page = {
+  conversation,
+  thread,
+  scroll,
+  tell: (words) => { status.textContent = words; },
+  isCurrent: (article) => current === article,
+  isPinned: () => pinned,
+  over() { current = null; busy(false); },
+};
+const look = async (article) => (await more()).look(article, page);
+const refresh = async (article) => (await more()).refresh(article, page);
 
 for (const kind of ["pointerover", "focusin"]) {
   document.addEventListener(kind, async (event) => {
@@ -373,12 +294,11 @@ document.addEventListener("polyai:edit-last", () => {
   if (last) act(last);
 });
 
-// What can be done with a message: its rarer half is loaded when it is used.
+// What can be done with a message is loaded when it is used.
 async function act(button) {
   const article = button.closest(".message"), what = button.dataset.act;
-  if (what === "regenerate" || what === "continue") return answerAgain(article, what, button.dataset.by);
   const actions = await import("./messages.js");
-  await actions[what](article, button, { conversation, askInstead, refresh, tell: (words) => { status.textContent = words; } });
+  await actions[what](article, button, { ...page, instead, refresh });
 }
 
 // --- The beginning -------------------------------------------------------------------------------
@@ -386,6 +306,6 @@ async function act(button) {
 current = thread.querySelector('.answer[data-status="streaming"]');
 if (current) busy(true);
 const connection = new Connection(conversation, { receive, expired: sessionExpired, after: current ? 0 : undefined });
-if ($("earlier")) earlier.observe($("earlier"));
+if ($("earlier")) more().then(({ watch }) => watch($("earlier"), page));
 const wanted = location.hash && document.getElementById(location.hash.slice(1));
 if (wanted) { pinned = false; wanted.scrollIntoView(); } else keepInView();

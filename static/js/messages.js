@@ -50,13 +50,24 @@ export async function edit(article, _button, page) {
   article.append(form);
   text.style.height = `${Math.min(text.scrollHeight + 2, 320)}px`;
   text.focus();
-  form.addEventListener("submit", (event) => { event.preventDefault(); if (text.value.trim()) { close(); page.askInstead(article, text.value); } });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!text.value.trim()) return;
+    close();
+    page.instead(article, text.value.trim(), { branch: { edit: article.dataset.message } });
+  });
   form.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { event.preventDefault(); close(); }
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target === text) { event.preventDefault(); form.requestSubmit(); }
   });
   form.querySelector("[data-cancel]").addEventListener("click", close);
 }
+
+// Another answer to a question, by the model that the button names, or the rest of one.
+export const regenerate = (article, button, page) =>
+  page.instead(article, "", { branch: { regenerate: article.dataset.message }, model: button.dataset.by });
+
+const goOn = (article, _button, page) => page.instead(article, "", { branch: { continue: article.dataset.message } });
 
 export async function good(article, button, page) {
   await rate(article, page, { rating: button.getAttribute("aria-pressed") === "true" ? "none" : "good" });
@@ -112,4 +123,4 @@ async function remove(article, _button, page) {
   if (!response?.ok) return page.tell(gettext("This could not be deleted. Try again."));
   location.assign(`/chat/${page.conversation}/`);
 }
-export { remove as delete };
+export { goOn as continue, remove as delete };

@@ -102,6 +102,9 @@ def test_the_schema_describes_every_endpoint(client: APIClient) -> None:
     paths = response.json()["paths"]
     assert set(paths) == {
         "/api/ask/",
+        "/api/conversations/",
+        "/api/conversations/search/",
+        "/api/conversations/{conversation_id}/",
         "/api/projects/",
         "/api/projects/{slug}/",
         "/api/projects/{slug}/cache/",

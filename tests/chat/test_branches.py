@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from accounts.types import Actor
 from chat.models import Conversation, Message
 from chat.pipeline import answer
-from chat.selectors import list_messages, list_page
+from chat.selectors import list_page
 from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Branch, Event, Question
 from core.database import in_db
 from core.errors import NotFound
@@ -48,7 +48,8 @@ def begin(events: list[Event]) -> AnswerStarted:
 
 
 def shown(conversation_id: UUID, message_id: UUID | None = None) -> list[str]:
-    return [m.content for m in list_messages(Conversation.objects.get(id=conversation_id), message_id)]
+    messages, _is_more = list_page(Conversation.objects.get(id=conversation_id), message_id=message_id)
+    return [message.content for message in messages]
 
 
 async def test_an_edited_question_begins_a_branch_beside_the_first(
@@ -62,7 +63,7 @@ async def test_an_edited_question_begins_a_branch_beside_the_first(
     await ask(cast, conversation_id, "How long do parcels to Norway take?", branch=edit)
     assert await in_db(shown)(conversation_id) == ["How long do parcels to Norway take?", "Five days [1]."]
     assert await in_db(shown)(conversation_id, first.question_id) == [REFUND, "Thirty days [1]."]
-    question = (await in_db(list_messages)(await in_db(Conversation.objects.get)()))[0]
+    question = (await in_db(list_page)(await in_db(Conversation.objects.get)()))[0][0]
     assert [str(i) for i in question.siblings].index(str(question.id)) == 1  # type: ignore[attr-defined]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests import axe
 from tests.conftest import PASSWORD
@@ -87,7 +87,7 @@ def test_a_menu_pins_and_tags_by_keyboard(page: Page) -> None:
     expect(page.get_by_role("link", name=f"Options for {QUESTIONS[0]}")).to_be_focused()
     open_menu(page, QUESTIONS[1])
     page.get_by_role("menuitem", name="Tags").click()
-    page.get_by_label("Tags").fill("billing")
+    page.get_by_label("Tags", exact=True).fill("billing")
     axe.check(page)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -112,7 +112,7 @@ def test_deleting_can_be_undone_also_where_the_page_was_left_for_it(page: Page) 
 
     page.get_by_role("link", name=QUESTIONS[1], exact=True).click()
     page.get_by_label("Options of this conversation").click()
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator("[data-welcome]")).to_be_visible()
     expect(page.locator(".item")).to_have_count(2)
     page.get_by_role("button", name="Undo").click()
@@ -126,23 +126,21 @@ def test_the_palette_is_used_by_keyboard_alone_and_drops_stale_answers(page: Pag
     expect(box).to_be_focused()
     expect(page.get_by_role("option", name="New chat")).to_be_visible()
     axe.check(page)
-    held: list[str] = []
-
-    def hold(route: object) -> None:
-        held.append(route.request.url)  # type: ignore[attr-defined]  # a route of playwright's
-        if "q=stale" in held[-1]:
-            page.wait_for_timeout(300)
-        route.continue_()  # type: ignore[attr-defined]
-
-    page.route("**/palette/?q=*", hold)
+    held: list[Route] = []
+    page.route("**/palette/?q=stale*", lambda route: held.append(route))
     page.keyboard.type("stale")
-    page.wait_for_timeout(200)
+    while not held:
+        page.wait_for_timeout(20)
     box.fill("variab")
     first = page.get_by_role("option").first
     expect(first).to_have_attribute("aria-selected", "true")
     expect(first).to_contain_text("Which variables configure the model?")
     expect(first.locator("mark").first).to_have_text("variab")
-    page.unroute("**/palette/?q=*")
+    for late in held:
+        late.continue_()
+    page.wait_for_timeout(200)
+    expect(first).to_contain_text("Which variables configure the model?")
+    page.unroute("**/palette/?q=stale*")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("option").nth(1)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("ArrowUp")
@@ -220,7 +218,7 @@ def test_filing_works_without_javascript(browser: Browser, product: Product, pag
     plain.get_by_role("button", name="Save").click()
     expect(plain.get_by_role("heading", level=1)).to_have_text("Variables")
     plain.get_by_label("Options of this conversation").click()
-    plain.get_by_role("button", name="Delete").click()
+    plain.get_by_role("button", name="Delete", exact=True).click()
     expect(plain.locator(".notices")).to_contain_text("“Variables” is deleted.")
     plain.goto("/conversations/?show=deleted")
     plain.get_by_role("button", name="Restore Variables").click()
