@@ -21,6 +21,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 
 from caching.lease import BEAT, End, Lease, Standing
@@ -68,7 +69,7 @@ class Ride:
                 return flight.items[self._position - 1]
             if flight.end is not None:
                 if (error := flight.end.error) is not None:
-                    raise type(error)(error.message) from error  # one for each: a traceback grows where it passes
+                    raise copy(error) from error  # one for each: a traceback grows where it passes
                 raise StopAsyncIteration
             await flight.news.wait()
 

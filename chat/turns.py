@@ -45,7 +45,7 @@ class RunningTurn:
     """Between `start` and one of `complete`, `stop` and `fail`; only the first of them counts."""
 
     def __init__(self, question: Question, start: TurnStart, model: ChatModel, embedder: Embedder) -> None:
-        self.question, self.start = _settled(question, start), start
+        self.question, self.start = start.settle(question), start
         self.is_open = True
         self._has_begun = False
         self.sources: tuple[Source, ...] = ()
@@ -293,10 +293,3 @@ class RunningTurn:
             opinion_model=self._model.name if found.opinion_tokens else "",
             faults=tuple(sorted(self._faults)),
         )
-
-
-def _settled(question: Question, start: TurnStart) -> Question:
-    """What is asked, with what the conversation knows of it."""
-    attached_to = start.conversation_id if start.has_attached else None
-    filters = replace(question.filters, attached_to=attached_to)
-    return replace(question, text=start.text or question.text, filters=filters)

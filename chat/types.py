@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 from accounts.types import Actor
 from caching.types import CachedAnswer, Policy, Source
-from core.errors import PolyAIError
+from core.errors import PolyAIError, ProviderError
 from knowledge.types import Filters
 
 EVERYTHING = Filters()
@@ -135,7 +135,8 @@ class AnswerCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFailed:
-    """`text` is what had come before; `answer_id` is None when not even the question could be stored."""
+    """`text` is what had come before; `answer_id` is None when not even the question could be stored; `retry_after` are
+    the seconds after which the model wants to be asked again, where it says so."""
 
     code: str
     status: int
@@ -143,6 +144,7 @@ class AnswerFailed:
     retryable: bool
     answer_id: UUID | None = None
     text: str = ""
+    retry_after: float | None = None
 
     @classmethod
     def of(cls, error: PolyAIError, answer_id: UUID | None = None, text: str = "") -> AnswerFailed:
@@ -153,6 +155,7 @@ class AnswerFailed:
             retryable=error.retryable,
             answer_id=answer_id,
             text=text,
+            retry_after=error.retry_after if isinstance(error, ProviderError) else None,
         )
 
 
@@ -184,6 +187,12 @@ class TurnStart:
     text: str = ""  # as it was asked then
     begun: Begun | None = None
     has_attached: bool = False  # files of the asker's stand beside the project's documents
+
+    def settle(self, question: Question) -> Question:
+        """What is asked, with what the conversation knows of it."""
+        attached_to = self.conversation_id if self.has_attached else None
+        filters = replace(question.filters, attached_to=attached_to)
+        return replace(question, text=self.text or question.text, filters=filters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Reply:
     model: str = MODEL
     raw: bytes | None = None  # sent instead of a stream
     is_clock: bool = False
+    retry_after: int | None = None  # seconds, of a status that is not 200
 
 
 @dataclass
@@ -102,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.server_upstream._next(asked)
         try:
             if reply.status != 200:
-                self._json(reply.status, {"error": {"message": "as the test asked", "type": "test", "code": None}})
+                body = {"error": {"message": "as the test asked", "type": "test", "code": None}}
+                self._json(reply.status, body, retry_after=reply.retry_after)
             elif reply.raw is not None:
                 self._headers("text/event-stream")
                 self.wfile.write(reply.raw)
@@ -159,9 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
 
-    def _json(self, status: int, body: dict[str, Any]) -> None:
+    def _json(self, status: int, body: dict[str, Any], *, retry_after: int | None = None) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
+        if retry_after is not None:
+            self.send_header("Retry-After", str(retry_after))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

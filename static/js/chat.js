@@ -1,6 +1,6 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
 import { Connection } from "./connection.js";
-import { giveBack, onSend, queue, sessionExpired, setBusy } from "./composer.js";
+import { giveBack, limited, onSend, queue, sessionExpired, setBusy } from "./composer.js";
 import { addConversation } from "./conversations.js";
 import { fromHtml } from "./page.js";
 
@@ -71,6 +71,7 @@ const receivers = {
     if (!event.answer_id) return giveUp(event.message, event.retry_after);
     paint();
     note(event.message, "state error");
+    if (event.retry_after) limited(event.retry_after);
     finish("failed", event.message);
   },
   answer_interrupted() {

@@ -16,7 +16,7 @@ from chat.models import Message
 from core.database import in_db
 from polyai.asgi import application
 from tests.conftest import Cast, add_document, browser_of, eventually
-from tests.upstream import Upstream
+from tests.upstream import Reply, Upstream
 
 REFUND = "How many days do customers have to return goods?"
 
@@ -241,4 +241,15 @@ async def test_one_can_still_ask_while_redis_is_away(cast: Cast, document: None,
     socket = await opened(cast.alice)
     await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
     assert "30 days" in (await receive_until(socket, "answer_completed", "answer_failed"))[-1]["text"]
+    await socket.disconnect()
+
+
+async def test_a_limit_of_the_model_is_told_with_the_time_at_which_it_frees(
+    cast: Cast, document: None, upstream: Upstream
+) -> None:
+    upstream.default = Reply(status=429, retry_after=42)
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    failed = (await receive_until(socket, "answer_failed"))[-1]
+    assert (failed["code"], failed["retry_after"]) == ("provider_rate_limited", 42)
     await socket.disconnect()
