@@ -13,7 +13,8 @@ _CODE = re.compile(
     r"|(?<![\w$\\])\$(?![\s\d$])[^$\n]{1,500}?(?<!\s)\$(?![\w$]))",
     re.DOTALL,
 )
-CITATION = re.compile(r"[ \t]?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\](?![(:])")
+# Not what is a link, nor a line that defines one: `[1](address)`, `[1]: address`.
+CITATION = re.compile(r"(?!^ ?\[\d{1,4}\]:)[ \t]?\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\](?!\()", re.MULTILINE)
 
 
 def check_citations(text: str, sources: int) -> str:

@@ -19,6 +19,7 @@ from chat.grounding import check_citations, cited_numbers
         ("An open ``` fence a[7]", 1, "An open ``` fence a[7]"),
         ("A [1](https://example.org) link", 0, "A [1](https://example.org) link"),
         ("[1]: a definition", 0, "[1]: a definition"),
+        ("These hold [1]: all of them, but [9]: none.", 1, "These hold [1]: all of them, but: none."),
         ("Ten thousand [10000] [99999]", 5, "Ten thousand [10000] [99999]"),
         ("", 3, ""),
     ],
