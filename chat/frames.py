@@ -101,6 +101,7 @@ def _facts_html(event: AnswerCompleted) -> str:
         "usage": {"prompt_tokens": event.prompt_tokens, "completion_tokens": event.completion_tokens},
         "created_at": event.finished_at,
         "status": "complete",
+        "error": event.fault,
     }
     return render_to_string("chat/_facts.html", {"message": message})
 

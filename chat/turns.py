@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from caching import history, ledger
-from caching.types import Found, Lookup, Match, Source, Turn
+from caching.types import Found, Match, Source, Turn
 from chat import audits, services, titles
-from chat.generation import Written, share
+from chat.books import cache_facts, lookup_of
+from chat.generation import Step, Written, share, write
 from chat.grounding import check_citations, highest_number
 from chat.inquiry import inquire
 from chat.lookup import embed, find_exact, find_similar, find_stale
@@ -32,10 +33,10 @@ from chat.types import (
     TextDelta,
     TurnEnd,
     TurnStart,
-    facts_of,
 )
 from core.database import in_db
-from core.errors import PolyAIError, ProviderError
+from core.errors import PolyAIError, ProviderError, ProviderRateLimited
+from providers.extractive import ExtractiveModel
 from providers.types import ChatModel, Completion, Embedder, Vector
 
 log = logging.getLogger(__name__)
@@ -52,16 +53,17 @@ class RunningTurn:
         self._began = time.perf_counter()
         self._storing: asyncio.Future[None] | None = None
         self._saving: asyncio.Task[None] | None = None
-        self._model, self._embedder = model, embedder
-        self._inquiry = inquire(self.question, start, (), model, embedder)
-        self._status = "bypass" if question.passes_cache_by else "miss"
-        self._match: Match | None = None
-        self._found = Found()
-        self._faults: set[str] = set()
+        self.model, self._embedder = model, embedder
+        self.inquiry = inquire(self.question, start, (), model, embedder)
+        self.status = "bypass" if question.passes_cache_by else "miss"
+        self.match: Match | None = None
+        self.found = Found()
+        self.faults: set[str] = set()
         self._parts: list[str] = []
-        self._completion = Completion(model=model.name, finish_reason="")
-        self._stages: dict[str, float] = {}
-        self._first_words: float | None = None
+        self.completion = Completion(model=model.name, finish_reason="")
+        self.stages: dict[str, float] = {}
+        self.first_words: float | None = None
+        self.fault = ""  # why the model did not answer, where the documents are quoted instead
 
     def _start(self) -> AnswerStarted:
         self._has_begun = True
@@ -96,23 +98,23 @@ class RunningTurn:
 
     def inquire(self, before: Sequence[Turn]) -> None:
         """Settle what this question, after `before`, asks of the caches and of the model."""
-        self._inquiry = inquire(self.question, self.start, before, self._model, self._embedder)
+        self.inquiry = inquire(self.question, self.start, before, self.model, self._embedder)
 
     async def find_exact(self) -> Match | None:
-        return await find_exact(self._inquiry, self._faults)
+        return await find_exact(self.inquiry, self.faults)
 
     async def embed(self) -> Vector | None:
-        return await embed(self._inquiry, self._faults)
+        return await embed(self.inquiry, self.faults)
 
     async def find_similar(self, vector: Vector | None) -> Match | None:
-        self._found = await find_similar(self._inquiry, vector, self._faults)
-        return self._found.match
+        self.found = await find_similar(self.inquiry, vector, self.faults)
+        return self.found.match
 
     def replay(self, match: Match, *, status: str = "") -> Iterator[AnswerStarted | SourcesFound | TextDelta]:
         """A cached answer, told as if it were being written."""
-        self._match, self._status = match, status or f"hit-{match.layer}"
+        self.match, self.status = match, status or f"hit-{match.layer}"
         answer = match.answer
-        self._completion = Completion(model=answer.model, finish_reason="stop")
+        self.completion = Completion(model=answer.model, finish_reason="stop")
         if not self._has_begun:
             yield self._start()
         self.sources, self._parts = answer.sources, [answer.text]
@@ -132,35 +134,60 @@ class RunningTurn:
 
     async def generate(self, vector: Vector | None) -> AsyncGenerator[Event, None]:
         """The model's words as they come, shared with whoever asks the same now. When the model is down before it
-        said anything, an expired answer whose evidence still holds takes its place."""
-        began = time.perf_counter()
+        said anything, an expired answer whose evidence still holds takes its place, else what the documents say."""
+        steps = share(self.inquiry, vector, self.start.answer_id)
         try:
-            async with aclosing(share(self._inquiry, vector, self.start.answer_id)) as steps:
-                async for step in steps:
-                    match step:
-                        case AnswerRestarted():
-                            self.sources, self._parts = (), []
-                        case SourcesFound():
-                            self.sources = step.sources
-                            self._time("retrieve", began)
-                            began = time.perf_counter()
-                        case TextDelta():
-                            if not self._parts:
-                                self._time("first token", began)
-                                self._time_first_words()
-                            self._parts.append(step.text)
-                        case Written():
-                            self._time("generate", began)
-                            self._completion = step.completion
-                            self._faults.update(step.faults)
-                            self._status = "coalesced" if step.is_coalesced else self._status
-                            return
-                    yield step
-        except ProviderError:
-            stale = None if self._parts else await find_stale(self._inquiry, self._faults)
-            if stale is None:
+            async with aclosing(self._tell(steps)) as events:
+                async for event in events:
+                    yield event
+        except ProviderError as error:
+            stale = None if self._parts else await find_stale(self.inquiry, self.faults)
+            if stale is not None:
+                for event in self.replay(stale, status="stale"):
+                    yield event
+            elif self._may_quote(error):
+                async with aclosing(self._quote(vector, error)) as events:
+                    async for event in events:
+                        yield event
+            else:
                 raise
-            for event in self.replay(stale, status="stale"):
+
+    async def _tell(self, steps: AsyncGenerator[Step | AnswerRestarted, None]) -> AsyncGenerator[Event, None]:
+        """The steps of a generation as events, but for the last, which is kept."""
+        began = time.perf_counter()
+        async with aclosing(steps):
+            async for step in steps:
+                match step:
+                    case AnswerRestarted():
+                        self.sources, self._parts = (), []
+                    case SourcesFound():
+                        self.sources = step.sources
+                        self._time("retrieve", began)
+                        began = time.perf_counter()
+                    case TextDelta():
+                        if not self._parts:
+                            self._time("first token", began)
+                            self._time_first_words()
+                        self._parts.append(step.text)
+                    case Written():
+                        self._time("generate", began)
+                        self.completion = step.completion
+                        self.faults.update(step.faults)
+                        self.status = "coalesced" if step.is_coalesced else self.status
+                        return
+                yield step
+
+    def _may_quote(self, error: ProviderError) -> bool:
+        """Whether a person is better served with sentences of the documents: not if the model begins in a moment, nor
+        if it was asked in the wrong way. A program is told the error: it knows when to try again."""
+        is_down = error.retryable and not isinstance(error, ProviderRateLimited)
+        return is_down and not self._parts and self.question.origin == "web" and not self.model.is_extractive
+
+    async def _quote(self, vector: Vector | None, error: ProviderError) -> AsyncGenerator[Event, None]:
+        self.fault, self.model = error.message, ExtractiveModel()
+        inquiry = replace(self.inquiry, model=self.model, may_read=False, may_write=False, begun=None)
+        async with aclosing(self._tell(write(inquiry, vector))) as events:
+            async for event in events:
                 yield event
 
     async def _save_now_and_then(self) -> None:
@@ -174,13 +201,13 @@ class RunningTurn:
 
     async def complete(self) -> AnswerCompleted:
         """Store the answer, remember it in the history, and count it."""
-        text, cache, completion = self.text, self._cache_facts(), self._completion
+        text, cache, completion = self.text, cache_facts(self), self.completion
         with self.stage("finish"):
-            await self._end(Message.Status.COMPLETE, text, cache=cache)
+            await self._end(Message.Status.COMPLETE, text, cache=cache, error=self.fault)
             await self._remember(text)
-            await ledger.record(self._lookup())
-            if self._match is not None and self._inquiry.is_shareable and self.question.is_kept:
-                await audits.sample(self.start.answer_id, self._inquiry.corpus_version)
+            await ledger.record(lookup_of(self))
+            if self.match is not None and self.inquiry.is_shareable and self.question.is_kept:
+                await audits.sample(self.start.answer_id, self.inquiry.corpus_version)
             await titles.request(self.question, self.start)
         return AnswerCompleted(
             conversation_id=self.start.conversation_id,
@@ -188,13 +215,14 @@ class RunningTurn:
             text=text,
             sources=self.sources,
             model=completion.model,
-            is_extractive=self._model.is_extractive,
+            is_extractive=self.model.is_extractive,
             cache=cache,
             finish_reason=completion.finish_reason,
             prompt_tokens=completion.usage.prompt_tokens,
             completion_tokens=completion.usage.completion_tokens,
-            stages=tuple(StageTimed(stage=name, milliseconds=ms) for name, ms in self._stages.items()),
+            stages=tuple(StageTimed(stage=name, milliseconds=ms) for name, ms in self.stages.items()),
             finished_at=datetime.now(UTC),
+            fault=self.fault,
         )
 
     async def stop(self) -> None:
@@ -208,10 +236,10 @@ class RunningTurn:
         return AnswerFailed.of(error, self.start.answer_id, self.text)
 
     def _time(self, stage: str, began: float) -> None:
-        self._stages[stage] = round((time.perf_counter() - began) * 1000, 2)
+        self.stages[stage] = round((time.perf_counter() - began) * 1000, 2)
 
     def _time_first_words(self) -> None:
-        self._first_words = (time.perf_counter() - self._began) * 1000
+        self.first_words = (time.perf_counter() - self._began) * 1000
 
     async def _end_if_possible(self, status: Message.Status, error: str = "") -> None:
         """The reader has been told already, or has gone: a store that is down is for the log, and the sweep."""
@@ -231,14 +259,14 @@ class RunningTurn:
             status=status,
             text=text,
             sources=self.sources,
-            model=self._completion.model,
-            is_extractive=self._model.is_extractive,
-            finish_reason=self._completion.finish_reason,
+            model=self.completion.model,
+            is_extractive=self.model.is_extractive,
+            finish_reason=self.completion.finish_reason,
             error=error,
-            prompt_tokens=self._completion.usage.prompt_tokens,
-            completion_tokens=self._completion.usage.completion_tokens,
+            prompt_tokens=self.completion.usage.prompt_tokens,
+            completion_tokens=self.completion.usage.completion_tokens,
             cache=cache,
-            stages=dict(self._stages),
+            stages=dict(self.stages),
         )
         if not self.question.is_kept:
             return
@@ -255,41 +283,3 @@ class RunningTurn:
         asked = Turn(id=start.question_id, role="user", content=self.question.text)
         answered = Turn(id=start.answer_id, role="assistant", content=text)
         await history.push(start.conversation_id, [asked, answered], after=start.tip)
-
-    def _cache_facts(self) -> CacheFacts:
-        match = self._match
-        if match is None:
-            return CacheFacts(status=self._status)
-        facts = facts_of(match.answer, match.entry_id)
-        return replace(
-            facts,
-            status=self._status,
-            similarity=match.similarity,
-            probability=match.probability,
-            error=match.error,
-        )
-
-    def _lookup(self) -> Lookup:
-        match, found, usage = self._match, self._found, self._completion.usage
-        avoided = match.answer if match else None
-        return Lookup(
-            id=self.start.answer_id,
-            project_id=self.start.project_id,
-            asked_at=datetime.now(UTC),
-            status=self._status,
-            question=self.question.text,
-            question_key=self._inquiry.question_key,
-            is_standalone=self._inquiry.is_shareable,
-            milliseconds=round(self._first_words or 0.0, 2),
-            entry_id=match.entry_id if match else None,
-            similarity=found.similarity,
-            probability=found.probability,
-            veto="" if match else found.veto,
-            model=self._completion.model,
-            prompt_tokens=avoided.prompt_tokens if avoided else usage.prompt_tokens,
-            completion_tokens=avoided.completion_tokens if avoided else usage.completion_tokens,
-            embedded_tokens=len(self._inquiry.search_text) // 4 if "embed" in self._stages else 0,
-            opinion_tokens=found.opinion_tokens,
-            opinion_model=self._model.name if found.opinion_tokens else "",
-            faults=tuple(sorted(self._faults)),
-        )

@@ -131,6 +131,7 @@ class AnswerCompleted:
     completion_tokens: int
     stages: tuple[StageTimed, ...]
     finished_at: datetime
+    fault: str = ""  # why no model wrote it, where the documents are quoted instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,7 +197,6 @@ async def test_a_removed_member_gets_nothing_more_not_even_from_the_cache(
 @pytest.mark.parametrize(
     ("reply", "code", "kept"),
     [
-        ({"status": 500}, "provider_unreachable", ""),
         ({"status": 401}, "provider_refused", ""),
         ({"status": 404}, "provider_refused", ""),
         ({"status": 429}, "provider_rate_limited", ""),
@@ -206,7 +205,7 @@ async def test_a_removed_member_gets_nothing_more_not_even_from_the_cache(
         ({"text": "one two three", "finish_reason": None}, "stream_cut", "one two three"),
         ({"raw": b"data: {not json}\n\n"}, "provider_error", ""),
     ],
-    ids=["fails", "refuses the key", "unknown model", "over its limit", "cut", "stalls", "just ends", "nonsense"],
+    ids=["refuses the key", "unknown model", "over its limit", "cut", "stalls", "just ends", "nonsense"],
 )
 async def test_a_model_that_fails_gives_a_clear_message_and_keeps_what_came(
     cast: Cast, project: Project, upstream: Upstream, reply: dict[str, Any], code: str, kept: str
@@ -219,6 +218,19 @@ async def test_a_model_that_fails_gives_a_clear_message_and_keeps_what_came(
     stored = await in_db(Message.objects.get)(id=failed.answer_id)
     assert (stored.status, stored.content, stored.error) == ("failed", kept, failed.message)
     assert (await complete(make_question(cast, REFUND))).cache.status == "miss"
+
+
+async def test_where_the_model_is_down_people_get_quoted_sentences_and_are_told_why(
+    cast: Cast, project: Project, upstream: Upstream
+) -> None:
+    upstream.enqueue(status=500)
+    quoted = await complete(make_question(cast, REFUND))
+    assert quoted.is_extractive
+    assert "30 days" in quoted.text
+    assert quoted.fault == "The language model 'test-model' failed (HTTP 500). Try again in a moment."
+    stored = await in_db(Message.objects.get)(id=quoted.answer_id)
+    assert (stored.status, stored.error, stored.is_extractive) == ("complete", quoted.fault, True)
+    assert not (await complete(make_question(cast, REFUND))).is_extractive  # nothing of it is in a cache
 
 
 async def test_closing_stops_the_model_and_keeps_what_came(cast: Cast, project: Project, upstream: Upstream) -> None:

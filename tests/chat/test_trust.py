@@ -375,8 +375,12 @@ async def test_a_stale_answer_never_serves(cast: Cast, project: Project, upstrea
     if why == "never":
         await in_db(change)(project, stale_ttl=0)
     upstream.default = Reply(status=500)
-    last = (await tell(make_question(cast, REFUND, fresh=why == "asked fresh")))[-1]
-    assert isinstance(last, AnswerFailed)
+    assert isinstance(
+        (await tell(make_question(cast, REFUND, fresh=why == "asked fresh", origin="api")))[-1], AnswerFailed
+    )
+    quoted = await ask(cast, fresh=why == "asked fresh")
+    assert quoted.fault
+    assert quoted.cache.status != "stale"
 
 
 async def test_without_an_embedder_the_documents_are_searched_by_words(
