@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 RECHECK_AFTER = 5.0  # seconds; two queries, a third of a cached answer's time
 RECHECK_READER_AFTER = 30.0  # of somebody who only reads along
 LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
+MAX_MESSAGE = 200_000  # characters of what a client sends: the longest question, escaped, and all that it picks
 MOST_PICKED = 100  # documents or tags of one question
 
 
@@ -120,6 +121,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
 def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
     """A client's message. Raises InvalidInput."""
+    if text and len(text) > MAX_MESSAGE:
+        raise InvalidInput(_("A message of this length is not read. Upload long texts instead."))
     try:
         message = json.loads(text or "")
     except (ValueError, RecursionError) as error:

@@ -242,3 +242,10 @@ async def test_one_can_still_ask_while_redis_is_away(cast: Cast, document: None,
     await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
     assert "30 days" in (await receive_until(socket, "answer_completed", "answer_failed"))[-1]["text"]
     await socket.disconnect()
+
+
+async def test_a_message_of_any_length_is_refused_before_it_is_read(cast: Cast) -> None:
+    socket = await opened(cast.alice)
+    await socket.send_to(text_data='{"type": "follow", "x": "' + "x" * 200_000 + '"}')
+    assert (await socket.receive_json_from())["type"] == "refused"
+    await socket.disconnect()
