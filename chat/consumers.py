@@ -36,6 +36,7 @@ MOST_PICKED = 100  # documents or tags of one question
 
 class ConversationConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # no groups here: with Redis away one can still ask
+    following: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         user = self.scope["user"]
@@ -47,7 +48,6 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
         self.place = (self.actor, self.conversation_id)
         self.checked_at = time.monotonic()  # the session was read for this connection
-        self.following: asyncio.Task[None] | None = None
         await self.accept()
 
     async def disconnect(self, code: int) -> None:
