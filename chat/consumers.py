@@ -30,11 +30,13 @@ log = logging.getLogger(__name__)
 RECHECK_AFTER = 5.0  # seconds; two queries, a third of a cached answer's time
 RECHECK_READER_AFTER = 30.0  # of somebody who only reads along
 LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
+MAX_MESSAGE = 200_000  # characters of what a client sends: the longest question, escaped, and all that it picks
 MOST_PICKED = 100  # documents or tags of one question
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # no groups here: with Redis away one can still ask
+    following: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         user = self.scope["user"]
@@ -46,7 +48,6 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
         self.place = (self.actor, self.conversation_id)
         self.checked_at = time.monotonic()  # the session was read for this connection
-        self.following: asyncio.Task[None] | None = None
         await self.accept()
 
     async def disconnect(self, code: int) -> None:
@@ -120,6 +121,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
 def _parse(text: str | None) -> dict[str, Any]:  # Any: JSON
     """A client's message. Raises InvalidInput."""
+    if text and len(text) > MAX_MESSAGE:
+        raise InvalidInput(_("A message of this length is not read. Upload long texts instead."))
     try:
         message = json.loads(text or "")
     except (ValueError, RecursionError) as error:

@@ -28,6 +28,8 @@ from chat.types import (
     TextDelta,
 )
 
+LONG = 8_000  # characters of Markdown: up to 20 ms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerStopped:
@@ -55,6 +57,15 @@ class Framer:
         # Microseconds: a process that knows nothing of what another sent goes on behind it all the same.
         self._last = max(after, time.time_ns() // 1000)
         self._renderer = StreamRenderer()
+
+    def takes_long(self, event: RunEvent) -> bool:
+        """Whether `frame` may hold the loop up, and belongs into a thread."""
+        match event:
+            case TextDelta():
+                return self._renderer.unsettled + len(event.text) > LONG
+            case AnswerCompleted():
+                return len(event.text) > LONG
+        return False
 
     def frame(self, event: RunEvent) -> Frame:
         self._last += 1

@@ -94,6 +94,11 @@ class StreamRenderer:
         """All that was fed."""
         return "".join(self._fed)
 
+    @property
+    def unsettled(self) -> int:
+        """Characters that the next step may have to render."""
+        return len(self._tail) + self._waiting
+
     def feed(self, text: str) -> Rendered:
         self._fed.append(text)
         self._new.append(text)

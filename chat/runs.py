@@ -49,7 +49,8 @@ async def _run(place: Place, channel: Channel, question: Question) -> None:
             async for event in events:
                 if isinstance(event, AnswerStarted):
                     channel.answer_id = event.answer_id
-                channel.add(framer.frame(event))
+                is_long = framer.takes_long(event)
+                channel.add(await asyncio.to_thread(framer.frame, event) if is_long else framer.frame(event))
     except asyncio.CancelledError:
         channel.add(framer.frame(AnswerStopped(answer_id=channel.answer_id)))
         raise

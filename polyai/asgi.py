@@ -15,7 +15,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 
 from chat.shortcut import Shortcut
+from polyai.origins import OwnOrigin
 from polyai.urls import websocket_urlpatterns
 
-websocket = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+websocket = AllowedHostsOriginValidator(OwnOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
 application = ProtocolTypeRouter({"http": Shortcut(http), "websocket": websocket})

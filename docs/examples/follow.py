@@ -45,7 +45,9 @@ async def ask(server: str, cookie: str, project: str, question: str) -> dict[str
     """The event that ended the answer. The words are printed as they come."""
     address = f"{server.replace('http', 'ws', 1)}/ws/conversations/{uuid.uuid4()}/"
     message: dict[str, Any] = {"type": "ask", "project": project, "text": question}
-    async for socket in websockets.connect(address, origin=Origin(server), additional_headers={"Cookie": cookie}):
+    headers = {"Cookie": cookie}
+    # Long answers are long messages, too long for this library's own limit of one megabyte.
+    async for socket in websockets.connect(address, origin=Origin(server), additional_headers=headers, max_size=None):
         try:
             await socket.send(json.dumps(message))
             async for frame in socket:

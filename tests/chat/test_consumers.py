@@ -188,6 +188,7 @@ async def test_nobody_connects_without_logging_in(cast: Cast) -> None:
     socket = socket_of(Client(), uuid4())
     await socket.connect()
     assert await socket.receive_output() == {"type": "websocket.close", "code": 4401}
+    await socket.disconnect()
 
 
 @pytest.mark.parametrize("how", ["logs out", "changes the password", "is switched off"])
@@ -214,10 +215,21 @@ async def test_a_socket_dies_with_its_session(
     assert not await in_db(Message.objects.exists)()
 
 
-async def test_nobody_connects_from_another_origin(cast: Cast) -> None:
+@pytest.mark.parametrize("origin", ["https://evil.example.org", "http://localhost:9999", "http://localhost@evil", ""])
+async def test_nobody_connects_from_another_origin(cast: Cast, origin: str) -> None:
     client = await in_db(browser_of)(cast.alice)
-    connected, _ = await socket_of(client, uuid4(), origin="https://evil.example.org").connect()
+    connected, _ = await socket_of(client, uuid4(), origin=origin).connect()
     assert not connected
+
+
+async def test_one_connects_from_the_public_address_whatever_a_proxy_calls_the_server(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://localhost:8443"]
+    client = await in_db(browser_of)(cast.alice)
+    socket = socket_of(client, uuid4(), origin="https://localhost:8443")
+    assert (await socket.connect())[0]
+    await socket.disconnect()
 
 
 async def test_the_run_is_forgotten_when_it_ends(cast: Cast, document: None, upstream: Upstream) -> None:
@@ -252,4 +264,10 @@ async def test_a_limit_of_the_model_is_told_with_the_time_at_which_it_frees(
     await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
     failed = (await receive_until(socket, "answer_failed"))[-1]
     assert (failed["code"], failed["retry_after"]) == ("provider_rate_limited", 42)
+
+
+async def test_a_message_of_any_length_is_refused_before_it_is_read(cast: Cast) -> None:
+    socket = await opened(cast.alice)
+    await socket.send_to(text_data='{"type": "follow", "x": "' + "x" * 200_000 + '"}')
+    assert (await socket.receive_json_from())["type"] == "refused"
     await socket.disconnect()

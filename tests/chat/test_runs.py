@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from uuid import uuid4
 
 import pytest
 
+from accounts.types import Actor
+from chat import runs
 from chat.runs import merge_deltas
-from chat.types import Event, SourcesFound, TextDelta
+from chat.types import Event, Question, SourcesFound, TextDelta
 from core.errors import StreamCut
 
 FOUND = SourcesFound(sources=())
@@ -72,3 +75,21 @@ async def test_closing_it_closes_what_it_reads_from() -> None:
     await anext(reader)
     await reader.aclose()
     assert closed.is_set()
+
+
+async def test_others_are_told_while_a_long_answer_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "lorem *ipsum* [1] " * 15_000  # one paragraph: more than half a second to render
+    monkeypatch.setattr(runs, "answer", lambda question: script(TextDelta(text=text)))
+    actor, conversation_id = Actor(user_id=1), uuid4()
+    followed = runs.follow((actor, conversation_id), 0)
+    first = asyncio.ensure_future(anext(followed))
+    await asyncio.sleep(0)
+    began = latest = time.perf_counter()
+    longest = 0.0
+    runs.start(Question(actor=actor, project="support", text="?", conversation_id=conversation_id))
+    while not first.done():
+        await asyncio.sleep(0.001)
+        longest, latest = max(longest, time.perf_counter() - latest), time.perf_counter()
+    assert text in (await first)
+    assert longest < (latest - began) / 2
+    await followed.aclose()
