@@ -28,7 +28,7 @@ from chat.selectors import get_conversation, list_conversations, list_messages
 from chat.sharing import list_branch
 from core.errors import InvalidInput
 from core.text import storable
-from knowledge.models import Document
+from knowledge.selectors import list_documents
 
 PART = "X-Part"  # of a request: the page's script wants the piece without the page around it
 MOST_FOUND = 5  # documents, and projects, in the palette
@@ -205,7 +205,7 @@ def _found(hit: Hit) -> dict[str, object]:
 
 
 def _documents(actor: Actor, asked: str) -> list[dict[str, object]]:
-    named = Document.objects.filter(project__in=list_projects(actor), name__icontains=asked[:200])
+    named = list_documents(actor).filter(name__icontains=asked[:200])
     return [
         {
             "title": [[document.name, False]],

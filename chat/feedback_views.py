@@ -19,7 +19,7 @@ from accounts.selectors import get_project
 from chat import feedback as opinions
 from chat.models import Feedback, Message
 from chat.rendering import render as render_markdown
-from chat.selectors import get_conversation, hide_gone
+from chat.selectors import get_conversation, hide_closed, hide_gone
 from core.errors import InvalidInput, NotFound, PolyAIError
 
 
@@ -69,6 +69,7 @@ def feedback(request: HttpRequest, slug: str) -> HttpResponse:
     judged = [item.message for item in shown]
     entries = opinions.find_entries(project, judged)
     hide_gone(judged)
+    hide_closed(judged, actor_of(request))
     for message in judged:
         _show(message, entries.get(message.id))
     query = request.GET.copy()

@@ -23,11 +23,12 @@ from chat.services import ABANDONED_AFTER
 from chat.types import Begun, Question, TurnStart
 from core.errors import InvalidInput, NotFound
 from knowledge.models import Chunk, Document
-from knowledge.selectors import has_attached
+from knowledge.selectors import has_attached, list_openable
 
 TITLE_LENGTH = 80
 PAGE = 60  # messages that are shown of a conversation at once
 GONE = gettext_lazy("This passage is no longer in the project.")
+CLOSED = gettext_lazy("This passage is of a file that only the one who asked may open.")
 
 
 def list_conversations(actor: Actor, *, deleted: bool = False) -> QuerySet[Conversation]:
@@ -206,6 +207,18 @@ def hide_gone(messages: Sequence[Message]) -> None:
         for source in message.sources:
             if not gone.isdisjoint(_chunks(source)):
                 source["text"], source["is_gone"] = str(GONE), True
+
+
+def hide_closed(messages: Sequence[Message], reader: Actor) -> None:
+    """Take what the reader may not open out of what is shown of somebody else's messages: files that the asker
+    attached, and what is gone, of which nobody can tell any more whether it was one."""
+    named = {source["document_id"] for message in messages for source in message.sources}
+    opened = {str(found) for found in list_openable(reader).filter(id__in=named).values_list("id", flat=True)}
+    for message in messages:
+        for source in message.sources:
+            if source["document_id"] not in opened:
+                text = source["text"] if source.get("is_gone") else str(CLOSED)
+                source |= {"document": "…", "locator": "", "text": text, "is_gone": True, "is_closed": True}
 
 
 def _chunks(source: dict[str, Any]) -> set[str]:  # Any: JSON

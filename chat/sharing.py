@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from accounts.selectors import is_readable
 from accounts.types import Actor
 from chat.models import Conversation, Message, Share
-from chat.selectors import list_messages
+from chat.selectors import hide_closed, list_messages
 from core.errors import InvalidInput, NotFound
 from core.text import storable
 
@@ -70,6 +70,8 @@ def open_share(token: str, reader: Actor | None) -> Shared:
     if share is None or conversation is None or not _owner_reads(conversation):
         raise NotFound(_("This link does not work any more."))
     branch = list_branch(list_messages(conversation), share.tip_id)
+    if reader is not None:
+        hide_closed(branch, reader)
     return Shared(
         conversation=conversation,
         messages=tuple(branch),

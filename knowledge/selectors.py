@@ -26,9 +26,16 @@ _BYTES_DONE = Case(
 )
 
 
-def list_documents(actor: Actor, project_id: UUID) -> QuerySet[Document]:
-    """The project's own: nothing that is attached to a conversation, not even the actor's."""
-    return Document.objects.filter(project__in=list_projects(actor), project_id=project_id, attached_to=None)
+def list_documents(actor: Actor, project_id: UUID | None = None) -> QuerySet[Document]:
+    """The project's own, or every project's: nothing that is attached to a conversation, not even the actor's."""
+    documents = Document.objects.filter(project__in=list_projects(actor), attached_to=None)
+    return documents if project_id is None else documents.filter(project_id=project_id)
+
+
+def list_openable(actor: Actor) -> QuerySet[Document]:
+    """The documents of the actor's projects, and what the actor attached; nothing that another attached."""
+    own = Q(attached_to=None) | Q(uploaded_by=actor.user_id)
+    return Document.objects.filter(own, project__in=list_projects(actor))
 
 
 def list_attached(actor: Actor, conversation_id: UUID) -> QuerySet[Document]:
@@ -50,9 +57,7 @@ def list_attachment_places(before: datetime) -> set[UUID]:
 
 def get_document(actor: Actor, document_id: UUID) -> Document:
     """Raises NotFound, also for a document in a project that the actor may not read, or attached by another."""
-    documents = Document.objects.select_related("project").filter(project__in=list_projects(actor))
-    own = Q(attached_to=None) | Q(uploaded_by=actor.user_id)
-    document = documents.filter(own, id=document_id).first()
+    document = list_openable(actor).select_related("project").filter(id=document_id).first()
     if document is None:
         raise NotFound(_("This document does not exist, or is not yours to open."))
     return document

@@ -25,13 +25,19 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-// Who may add to the project is asked where the files are to go.
+// Who may add to the project is asked where the files are to go: all of them, when more come before that is answered.
+// Whoever leaves the question unanswered keeps them in the conversation.
+let undecided = [];
+
 export async function offer(files) {
   if (!files.length) return;
-  const into = data.mayAdd === "yes" ? await ask(files) : "conversation";
-  text.focus();
+  undecided.push(...files);
+  const into = data.mayAdd === "yes" ? await ask(undecided) : "conversation";
+  const decided = undecided;
+  undecided = [];
+  if (document.activeElement === document.body) text.focus();
   if (!into) return;
-  for (const file of files) upload({ name: file.name, state: "waiting", percent: 0, error: "", isProjects: into === "project", file });
+  for (const file of decided) upload({ name: file.name, state: "waiting", percent: 0, error: "", isProjects: into === "project", file });
 }
 
 function ask(files) {
@@ -61,7 +67,7 @@ function ask(files) {
       if (step) { event.preventDefault(); document.activeElement[step]?.focus(); }
       if (event.key === "Escape") { event.stopPropagation(); done(null); }
     });
-    menu.addEventListener("focusout", (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) done(null); });
+    menu.addEventListener("focusout", (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) done("conversation"); });
   });
   form.append(menu);
   menu.querySelector("button").focus();

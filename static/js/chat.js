@@ -135,9 +135,9 @@ async function send(message) {
   try {
     await connection.send({ type: "ask", project, ...message });
   } catch (error) {
+    if (error.message === "expired") return; // as it heard itself
     withdraw();
-    if (error.message === "expired") sessionExpired();
-    else if (!message.branch || message.branch.follow) queue(message.text, message);
+    if (!message.branch || message.branch.follow) queue(message.text, message);
   }
 }
 
@@ -159,6 +159,11 @@ function withdraw() {
   giveBack(text);
   current = asked = null;
   busy(false);
+}
+
+function expired() {
+  if (asked) withdraw();
+  sessionExpired();
 }
 
 async function stop() {
@@ -306,7 +311,7 @@ async function act(button) {
 
 current = thread.querySelector('.answer[data-status="streaming"]');
 if (current) busy(true);
-const connection = new Connection(conversation, { receive, expired: sessionExpired, after: current ? 0 : undefined });
+const connection = new Connection(conversation, { receive, expired, after: current ? 0 : undefined });
 if ($("earlier")) more().then(({ watch }) => watch($("earlier"), page));
 const wanted = location.hash && document.getElementById(location.hash.slice(1));
 if (wanted) { pinned = false; wanted.scrollIntoView(); } else keepInView();

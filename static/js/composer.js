@@ -73,7 +73,7 @@ function restore() {
 
 function submit() {
   const question = text.value;
-  if (isBusy || !question.trim()) return;
+  if (isBusy || !question.trim() || read("queued")) return; // one at a time: what does not go stays in the field
   const values = (kind) => picks.filter((one) => one.kind === kind).map((one) => one.value);
   const filters = picks.length ? { documents: values("document"), tags: values("tag") } : undefined;
   const options = model || filters ? { model: model?.value, filters } : undefined;

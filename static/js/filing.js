@@ -97,9 +97,11 @@ function say(text, milliseconds = 8_000, ...more) {
 }
 
 function openSheet(address) {
-  open(address, ({ title: name }) => {
-    renameConversation(address.split("/")[2], name);
-    reload();
+  open(address, async ({ title: name }) => {
+    const id = address.split("/")[2];
+    renameConversation(id, name);
+    await reload();
+    if (document.activeElement === document.body) lineOf(id)?.firstElementChild.focus();
   });
 }
 

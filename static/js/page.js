@@ -7,7 +7,7 @@ const THEME_NAMES = { system: gettext("Theme: as the system"), light: gettext("T
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-theme-button], [data-toggle-sidebar]");
   if (!target) {
-    if (document.body.classList.contains("sidebar-shown") && !event.target.closest(".sidebar")) showSidebar(false);
+    if (document.body.classList.contains("sidebar-shown") && !event.target.closest(".sidebar")) document.body.classList.remove("sidebar-shown");
   } else if (target.matches("[data-theme-button]")) {
     nextTheme();
   } else {
@@ -25,6 +25,12 @@ document.addEventListener("submit", (event) => {
     for (const key of Object.keys(localStorage)) if (/^(draft|queued):/.test(key)) localStorage.removeItem(key);
   }
 }, true);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !document.body.classList.contains("sidebar-shown")) return;
+  event.preventDefault(); // it stops no answer
+  showSidebar(false);
+});
 
 // Ctrl+K or Cmd+K, on every page that somebody has logged in to.
 document.addEventListener("keydown", (event) => {
@@ -88,7 +94,7 @@ function nameTheme() {
 
 function showSidebar(shown) {
   document.body.classList.toggle("sidebar-shown", shown);
-  if (shown) document.querySelector(".sidebar a")?.focus();
+  document.querySelector(shown ? ".sidebar a" : ".sidebar-open").focus();
 }
 
 // A number as the reader's language writes it.

@@ -273,6 +273,14 @@ def test_what_has_left_the_project_is_not_shown_again(cast: Cast, written: Answe
     assert "within 30 days of delivery" not in page
 
 
+def test_a_curator_sees_no_passage_of_a_file_that_the_asker_attached(cast: Cast, written: AnswerCompleted) -> None:
+    feedback.give(message_of(written), False, "wrong")
+    cast.project.documents.update(attached_to=written.conversation_id, uploaded_by=cast.alice)
+    page = browser_of(make_editor(cast)).get(PAGE).content.decode()
+    assert "only the one who asked" in page
+    assert "within 30 days of delivery" not in page
+
+
 def test_a_deleted_conversation_takes_its_feedback_out_of_sight(cast: Cast) -> None:
     said = make_judged(cast, "Forget this")
     Conversation.objects.update(deleted_at=timezone.now())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +21,7 @@ from chat.models import Conversation, Message, MessageWords
 from chat.search import Hit, search_conversations
 from chat.services import interrupt_abandoned
 from chat.words import index_messages
+from knowledge import services
 from tests.chat.test_conversations import REFUND, make, say
 from tests.conftest import Cast, add_document, browser_of, complete, make_question
 
@@ -189,6 +192,13 @@ def plan(queries: CaptureQueriesContext, part: str, *, without: str) -> str:
         cursor.execute(f"SET LOCAL enable_{without} = off")
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
         return json.dumps(cursor.fetchone()[0])
+
+
+def test_the_palette_finds_no_file_that_is_attached_to_a_conversation(cast: Cast) -> None:
+    file = ContentFile(b"Secret.", name="layoffs.md")
+    services.upload(project=cast.project, name="layoffs.md", file=file, user=cast.alice, attached_to=uuid4())
+    for person in (cast.alice, cast.bob):
+        assert browser_of(person).get("/palette/", {"q": "layoffs"}).json()["groups"] == []
 
 
 def test_the_palette_finds_conversations_documents_and_projects(cast: Cast) -> None:

@@ -15,6 +15,7 @@ from chat import filing
 from chat.models import Conversation, Message, Share
 from chat.sharing import create_share, list_shares, revoke_share
 from core.errors import InvalidInput
+from knowledge.models import Document
 from tests.chat.test_conversations import REFUND, make, say
 from tests.conftest import Cast, add_document, browser_of, complete, make_question
 from tests.upstream import Upstream
@@ -50,6 +51,18 @@ def test_sources_are_for_those_who_may_read_the_project(cast: Cast, talk: Conver
     assert ("handbook.md" in page) is sees
     assert ("within 30 days of delivery" in page) is sees
     assert ("members of the project only" in page) is not sees
+
+
+def test_an_attached_file_is_shown_to_nobody_else_not_even_after_it_was_removed(cast: Cast, talk: Conversation) -> None:
+    Document.objects.update(attached_to=talk.id, uploaded_by=cast.alice)
+    page = address(create_share(talk))
+    assert "within 30 days of delivery" in browser_of(cast.alice).get(page).text
+    shown = browser_of(cast.bob).get(page).text
+    assert "only the one who asked" in shown
+    assert "within 30 days of delivery" not in shown
+    assert "handbook.md" not in shown
+    Document.objects.get().delete()
+    assert "handbook.md" not in browser_of(cast.bob).get(page).text
 
 
 def test_nobody_is_led_to_the_page_and_its_address_goes_nowhere(talk: Conversation) -> None:

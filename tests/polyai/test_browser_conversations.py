@@ -91,6 +91,7 @@ def test_a_menu_pins_and_tags_by_keyboard(page: Page) -> None:
     axe.check(page)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".item a").filter(has_text=QUESTIONS[1])).to_be_focused()
     page.reload()
     page.get_by_label("Which conversations are listed").select_option("tag:billing")
     expect(page.locator(".item")).to_have_text([QUESTIONS[1]])
@@ -117,6 +118,16 @@ def test_deleting_can_be_undone_also_where_the_page_was_left_for_it(page: Page) 
     expect(page.locator(".item")).to_have_count(2)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("article.answer")).to_have_count(1)
+
+
+def test_the_navigation_of_a_narrow_window_takes_the_focus_and_gives_it_back(page: Page) -> None:
+    page.set_viewport_size({"width": 640, "height": 400})  # as at 200 % on a small screen
+    page.get_by_role("button", name="Open navigation").press("Enter")
+    expect(page.get_by_role("link", name="PolyAI", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Open navigation")).to_be_focused()
+    expect(page.get_by_role("link", name="New chat")).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def test_the_palette_is_used_by_keyboard_alone_and_drops_stale_answers(page: Page) -> None:
