@@ -264,6 +264,7 @@ async def test_a_limit_of_the_model_is_told_with_the_time_at_which_it_frees(
     await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
     failed = (await receive_until(socket, "answer_failed"))[-1]
     assert (failed["code"], failed["retry_after"]) == ("provider_rate_limited", 42)
+    await socket.disconnect()
 
 
 async def test_a_message_of_any_length_is_refused_before_it_is_read(cast: Cast) -> None:

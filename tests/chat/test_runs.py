@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from uuid import uuid4
 
@@ -80,16 +79,15 @@ async def test_closing_it_closes_what_it_reads_from() -> None:
 async def test_others_are_told_while_a_long_answer_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "lorem *ipsum* [1] " * 15_000  # one paragraph: more than half a second to render
     monkeypatch.setattr(runs, "answer", lambda question: script(TextDelta(text=text)))
-    actor, conversation_id = Actor(user_id=1), uuid4()
+    actor, conversation_id = Actor(user_id=uuid4()), uuid4()
     followed = runs.follow((actor, conversation_id), 0)
     first = asyncio.ensure_future(anext(followed))
     await asyncio.sleep(0)
-    began = latest = time.perf_counter()
-    longest = 0.0
+    turns = 0  # of the loop, which others have meanwhile
     runs.start(Question(actor=actor, project="support", text="?", conversation_id=conversation_id))
     while not first.done():
         await asyncio.sleep(0.001)
-        longest, latest = max(longest, time.perf_counter() - latest), time.perf_counter()
+        turns += 1
     assert text in (await first)
-    assert longest < (latest - began) / 2
+    assert turns > 10
     await followed.aclose()
