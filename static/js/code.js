@@ -1,15 +1,14 @@
 // Code is copied at the press of its button, which then says so for a while.
 const SAID = 2000; // milliseconds
 
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy-code]");
-  if (!button || button.dataset.label) return;
+export async function copy(button) {
+  if (button.dataset.label) return;
   const code = button.closest(".code-block").querySelector("code");
   await (navigator.clipboard?.writeText(code.textContent) ?? selectAndCopy(code)); // without HTTPS there is no clipboard
   button.dataset.label = button.textContent;
   button.textContent = button.dataset.copyCode;
   setTimeout(() => { button.textContent = button.dataset.label; delete button.dataset.label; }, SAID);
-});
+}
 
 function selectAndCopy(code) {
   getSelection().selectAllChildren(code);

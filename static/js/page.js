@@ -1,5 +1,4 @@
 // What every page has: theme, side bar, confirmations, code to copy.
-import "./code.js";
 
 const NEXT_THEME = { system: "light", light: "dark", dark: "system" };
 const THEME_NAMES = { system: gettext("Theme: as the system"), light: gettext("Theme: light"), dark: gettext("Theme: dark") };
@@ -38,6 +37,8 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-open-palette]")) openPalette(event);
+  const code = event.target.closest("[data-copy-code]");
+  if (code) import("./code.js").then(({ copy }) => copy(code));
 });
 
 async function openPalette(event) {
