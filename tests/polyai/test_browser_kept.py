@@ -66,7 +66,6 @@ def test_files_that_come_before_the_place_is_chosen_all_go_there(page: Page) -> 
 
 
 def test_a_file_dropped_before_the_script_for_files_has_come_is_kept(page: Page) -> None:  # noqa: F811
-    page.route("**/attachments.js", lambda route: (page.wait_for_timeout(500), route.continue_()))
     page.evaluate(DRAG, [["dragenter", "dragover", "drop"], "early.md", "An early file."])
     expect(page.get_by_role("group", name="Where to")).to_contain_text("early.md")
 
