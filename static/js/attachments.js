@@ -18,10 +18,7 @@ input.addEventListener("change", () => { offer([...input.files]); input.value = 
 
 for (const name of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    document.body.classList.toggle("is-over", name === "dragover");
-    if (name === "drop") offer([...event.dataTransfer.files]);
+    if (event.dataTransfer?.types.includes("Files")) document.body.classList.toggle("is-over", name === "dragover");
   });
 }
 

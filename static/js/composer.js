@@ -137,7 +137,16 @@ text.addEventListener("paste", ({ clipboardData: { types, files } }) => {
   const pasted = [...files];
   if (pasted.length && !types.includes("text/plain")) use("attachments").then(({ offer }) => offer(pasted));
 });
-document.addEventListener("dragenter", () => use("attachments"));
+// The page keeps what is dropped before attachments.js is there; a browser would open it, and leave.
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    const { types, files } = event.dataTransfer ?? {};
+    if (!types?.includes("Files")) return;
+    event.preventDefault();
+    const dropped = name === "drop" ? [...files] : [];
+    use("attachments").then(({ offer }) => offer(dropped));
+  });
+}
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-use]");
   if (button) use(button.dataset.use).then(({ show }) => show(button));

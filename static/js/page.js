@@ -1,14 +1,13 @@
 // What every page has: theme, side bar, confirmations, code to copy.
 
-const NEXT_THEME = { system: "light", light: "dark", dark: "system" };
-const THEME_NAMES = { system: gettext("Theme: as the system"), light: gettext("Theme: light"), dark: gettext("Theme: dark") };
+const themes = () => import("./themes.js");
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-theme-button], [data-toggle-sidebar]");
   if (!target) {
     if (document.body.classList.contains("sidebar-shown") && !event.target.closest(".sidebar")) document.body.classList.remove("sidebar-shown");
   } else if (target.matches("[data-theme-button]")) {
-    nextTheme();
+    themes().then(({ next }) => next());
   } else {
     showSidebar(!document.body.classList.contains("sidebar-shown"));
   }
@@ -56,7 +55,7 @@ for (const chosen of document.querySelectorAll(".tabs [aria-current], .states [a
   chosen.scrollIntoView({ inline: "center", block: "nearest" });
 }
 
-nameTheme();
+if (document.documentElement.dataset.theme) themes();
 reachScrolling();
 window.addEventListener("resize", reachScrolling);
 
@@ -64,32 +63,6 @@ window.addEventListener("resize", reachScrolling);
 function reachScrolling() {
   for (const part of document.querySelectorAll("main :is(.scroll, .wide, pre, table, blockquote)")) {
     if (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1) part.tabIndex = 0;
-  }
-}
-
-function nextTheme() {
-  const root = document.documentElement;
-  const next = NEXT_THEME[root.dataset.theme || "system"];
-  if (next === "system") {
-    delete root.dataset.theme;
-    localStorage.removeItem("theme");
-  } else {
-    root.dataset.theme = next;
-    localStorage.setItem("theme", next);
-  }
-  nameTheme();
-}
-
-// The button says which theme there is; the bar of the browser takes the colour of the page.
-function nameTheme() {
-  const theme = document.documentElement.dataset.theme || "system";
-  for (const button of document.querySelectorAll("[data-theme-button]")) {
-    button.title = THEME_NAMES[theme];
-    button.setAttribute("aria-label", THEME_NAMES[theme]);
-  }
-  for (const meta of document.querySelectorAll("meta[name=theme-color]")) {
-    const { scheme } = meta.dataset;
-    meta.media = theme === "system" ? `(prefers-color-scheme: ${scheme})` : theme === scheme ? "all" : "not all";
   }
 }
 

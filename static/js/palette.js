@@ -48,7 +48,8 @@ async function look() {
   const found = response?.ok ? (await response.json().catch(() => ({ groups: [] }))).groups : [];
   if (signal.aborted) return;
   show([...found, { label: gettext("Actions"), items: actions(text) }]);
-  if (!response?.ok) state.textContent = gettext("The server cannot be asked at the moment.");
+  const isOut = response?.type === "opaqueredirect"; // to the log-in
+  if (!response?.ok) state.textContent = isOut ? gettext("You are logged out.") : gettext("The server cannot be asked at the moment.");
 }
 
 // The side bar's links and buttons are the actions.

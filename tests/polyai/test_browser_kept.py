@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser_composer import ask, browser, field, let_go, page, product, state  # noqa: F401  # fixtures
+from tests.polyai.test_browser_composer import DRAG, ask, browser, field, let_go, page, product, state  # noqa: F401  # fixtures
 from tests.polyai.test_browser_composer import pytestmark as pytestmark
 from tests.product import Product
 
@@ -63,6 +63,11 @@ def test_files_that_come_before_the_place_is_chosen_all_go_there(page: Page) -> 
     menu.get_by_role("button", name="Into this conversation").press("Enter")
     expect(page.get_by_role("list", name="Files").locator("li")).to_contain_text(["one.md", "two.md"])
     expect(page.get_by_label("Your question")).to_be_focused()
+
+
+def test_a_file_dropped_before_the_script_for_files_has_come_is_kept(page: Page) -> None:  # noqa: F811
+    page.evaluate(DRAG, [["dragenter", "dragover", "drop"], "early.md", "An early file."])
+    expect(page.get_by_role("group", name="Where to")).to_contain_text("early.md")
 
 
 def test_a_file_whose_place_is_not_chosen_stays_with_the_question(page: Page) -> None:  # noqa: F811

@@ -144,6 +144,19 @@ def test_the_chat_weighs_little(context: BrowserContext) -> None:
     page.close()
 
 
+def test_a_theme_is_chosen_stays_and_is_named(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/projects/")
+    button = page.locator("[data-theme-button]")
+    for name in ("as the system", "light", "dark"):
+        expect(button).to_have_attribute("aria-label", f"Theme: {name}")
+        page.reload()
+        expect(button).to_have_attribute("aria-label", f"Theme: {name}")
+        button.click()
+    expect(button).to_have_attribute("aria-label", "Theme: as the system")
+    page.close()
+
+
 def test_scripts_count_and_fill_in(context: BrowserContext) -> None:
     page = context.new_page()
     page.goto("/projects/")
