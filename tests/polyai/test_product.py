@@ -87,8 +87,10 @@ def test_the_example_client_of_the_protocol_prints_an_answer_with_its_sources(
 def test_an_answer_of_ten_thousand_citations_reaches_its_reader(product: Product, upstream_server: Upstream) -> None:
     upstream_server.enqueue("[1]" * 10_000)  # as HTML it is longer than a message that the server accepts
     said = subprocess.run(
-        [sys.executable, "docs/examples/follow.py", product.url, "alice@example.org", PASSWORD]
-        + ["polyai-handbook", "What is the data of PolyAI stored in?"],
+        [
+            *(sys.executable, "docs/examples/follow.py", product.url, "alice@example.org", PASSWORD),
+            *("polyai-handbook", "What is the data of PolyAI stored in?"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
