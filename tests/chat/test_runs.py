@@ -80,7 +80,7 @@ async def test_closing_it_closes_what_it_reads_from() -> None:
 async def test_others_are_told_while_a_long_answer_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "lorem *ipsum* [1] " * 15_000  # one paragraph: more than half a second to render
     monkeypatch.setattr(runs, "answer", lambda question: script(TextDelta(text=text)))
-    actor, conversation_id = Actor(user_id=1), uuid4()
+    actor, conversation_id = Actor(user_id=uuid4()), uuid4()
     followed = runs.follow((actor, conversation_id), 0)
     first = asyncio.ensure_future(anext(followed))
     await asyncio.sleep(0)
