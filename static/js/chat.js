@@ -60,7 +60,7 @@ const receivers = {
     $("body", current).innerHTML = event.html;
     $("sources", current).innerHTML = event.sources_html;
     $("facts", current).innerHTML = event.facts_html;
-    finish("complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
+    finish(event.finish_reason === "length" ? "cut" : "complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
   },
   answer_stopped() {
     paint();

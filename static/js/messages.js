@@ -16,6 +16,7 @@ async function toClipboard(text) {
 }
 
 async function copied(button, text, page) {
+  button.closest("details")?.removeAttribute("open");
   await toClipboard(text);
   button.classList.add("done");
   page.tell(gettext("Copied"));
@@ -24,7 +25,11 @@ async function copied(button, text, page) {
 
 export function copy(article, button, page) {
   const body = article.querySelector("[data-body], .bubble").cloneNode(true);
-  for (const extra of body.querySelectorAll("a.cite, button, .language")) extra.remove();
+  for (const extra of body.querySelectorAll("a.cite, button, .language")) {
+    const before = extra.previousSibling;
+    if (extra.matches(".cite") && before?.nodeType === Node.TEXT_NODE) before.data = before.data.trimEnd();
+    extra.remove();
+  }
   document.body.append(body); // innerText knows the lines of what is laid out only
   const text = body.innerText.trim();
   body.remove();
@@ -34,7 +39,6 @@ export function copy(article, button, page) {
 export async function markdown(article, button, page) {
   const response = await fetch(`${address(article, page)}markdown/`).catch(() => null);
   if (!response?.ok) return page.tell(gettext("This could not be copied. Try again."));
-  button.closest("details").open = false;
   return copied(button, await response.text(), page);
 }
 

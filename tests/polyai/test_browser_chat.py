@@ -113,6 +113,15 @@ def test_stop_works_from_another_tab_after_a_resume_and_continue_writes_the_rest
     expect(answers(page).last.get_by_text("2/2")).to_be_visible()
 
 
+def test_an_answer_cut_by_its_length_can_be_continued_at_once(page: Page, upstream_server: Upstream) -> None:
+    upstream_server.enqueue("It is kept in", finish_reason="length")
+    ask(page, fresh("Where is the data kept, at length?"))
+    expect(answers(page).last.get_by_role("button", name="Continue")).to_be_visible()
+    upstream_server.enqueue("the home folder [1].")
+    answers(page).last.get_by_role("button", name="Continue").click()
+    expect(body(page)).to_contain_text("the home folder")
+
+
 def test_a_lost_network_loses_no_word(context: BrowserContext, page: Page, upstream_server: Upstream) -> None:
     upstream_server.enqueue(LONG, delay=0.08)
     ask(page, fresh("the network"))
@@ -180,7 +189,7 @@ def test_an_answer_is_judged_copied_asked_anew_and_deleted(
     page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('**home folder** [1]')")
     last.get_by_title("Copy the answer").click()
     last.get_by_role("button", name="Copy as text").click()
-    page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'In the home folder .'")
+    page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'In the home folder.'")
     last.get_by_role("button", name="Bad answer").click()
     last.get_by_label("Out of date").check()
     last.get_by_label("Comment").fill("It has moved.")
