@@ -75,6 +75,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         answer_id, last = await mirror.standing(self.place)
         if not isinstance(after, int):
             after = 0 if answer_id else last
+        after = min(after, max(last, time.time_ns() // 1000))  # no event has come that is still to come
         await self._send({"type": "following", "id": after, "answer_id": answer_id and str(answer_id)})
         self._tell_from(after)
 

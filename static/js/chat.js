@@ -21,6 +21,7 @@ const byId = (id) => document.getElementById(`message-${id}`);
 
 const receivers = {
   following(event) {
+    if (current && !asked) say("");
     if (!event.answer_id && current?.dataset.message && !asked) look(current);
   },
   answer_started(event) {
@@ -84,6 +85,10 @@ const receivers = {
 
 function receive(event) {
   if (current || ["answer_started", "following"].includes(event.type)) receivers[event.type]?.(event);
+}
+
+function lost() {
+  if (current?.dataset.message) note(gettext("Connection lost. Trying again …"), "state working");
 }
 
 // Only what has changed is put into the page, once a picture.
@@ -311,7 +316,7 @@ async function act(button) {
 
 current = thread.querySelector('.answer[data-status="streaming"]');
 if (current) busy(true);
-const connection = new Connection(conversation, { receive, expired, after: current ? 0 : undefined });
+const connection = new Connection(conversation, { receive, lost, expired, after: current ? 0 : undefined });
 if ($("earlier")) more().then(({ watch }) => watch($("earlier"), page));
 const wanted = location.hash && document.getElementById(location.hash.slice(1));
 if (wanted) { pinned = false; wanted.scrollIntoView(); } else keepInView();

@@ -7,9 +7,10 @@ const PATIENCE = 4000; // milliseconds for a sign of life after a sleep
 const SLOWEST = 5000; // milliseconds between two tries
 
 export class Connection {
-  // `receive(event)` for each event, `expired()` when a log-in is needed. `after`: the last event that the page shows.
-  constructor(conversation, { receive, expired, after }) {
-    Object.assign(this, { path: `/ws/conversations/${conversation}/`, receive, expired, last: after, tries: 0 });
+  // `receive(event)` for each event, `lost()` when it is cut, `expired()` when a log-in is needed. `after`: the last event
+  // that the page shows.
+  constructor(conversation, { receive, lost, expired, after }) {
+    Object.assign(this, { path: `/ws/conversations/${conversation}/`, receive, lost, expired, last: after, tries: 0 });
     this.connect();
     addEventListener("online", () => this.connect());
     document.addEventListener("visibilitychange", () => document.hidden || this.probe());
@@ -41,8 +42,9 @@ export class Connection {
   lose(code) {
     this.waiting?.reject(new Error(code === LOGGED_OUT ? "expired" : "lost"));
     this.waiting = null;
-    if (code === LOGGED_OUT) this.expired();
-    else this.timer = setTimeout(() => this.connect(), Math.min(SLOWEST, 200 * 2 ** this.tries++) * (0.75 + Math.random() / 2));
+    if (code === LOGGED_OUT) return this.expired();
+    this.lost();
+    this.timer = setTimeout(() => this.connect(), Math.min(SLOWEST, 200 * 2 ** this.tries++) * (0.75 + Math.random() / 2));
   }
 
   // After a sleep a socket may be open in name only.

@@ -184,6 +184,15 @@ async def test_who_opens_a_conversation_after_its_last_answer_is_told_nothing_of
         await socket.disconnect()
 
 
+async def test_a_place_in_the_future_hides_nothing(cast: Cast, document: None, upstream: Upstream) -> None:
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "follow", "after": 2**53})
+    assert (await socket.receive_json_from(timeout=10))["id"] < 2**53
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    assert (await receive_until(socket, *ENDS))[0]["type"] == "answer_started"
+    await socket.disconnect()
+
+
 @pytest.mark.parametrize("after", [-1, "7", 1.5, True, [], {}])
 async def test_a_place_that_is_none_is_refused(cast: Cast, after: object) -> None:
     socket = await opened(cast.alice)

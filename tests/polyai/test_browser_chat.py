@@ -142,6 +142,7 @@ def test_a_killed_server_leaves_what_had_come_and_a_way_to_go_on(
     ask(page, fresh("the kill"))
     expect(body(page)).to_contain_text("word5")
     product.part("web").kill()
+    expect(answers(page).last).to_contain_text("Connection lost. Trying again")
     last = ended(page, "interrupted")
     expect(last).to_contain_text("The server stopped while this was being written.")
     expect(last.locator("[data-body]")).to_contain_text("word0 word1 word2")
