@@ -22,7 +22,9 @@ from django.utils.translation import gettext as _
 from accounts.types import Actor
 from chat import mirror, runs
 from chat.channels import join
+from chat.selectors import find_tip
 from chat.types import EVERYTHING, Branch, Question
+from core.database import in_db
 from core.errors import InvalidInput, PolyAIError
 from knowledge.types import Filters
 
@@ -76,7 +78,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if not isinstance(after, int):
             after = 0 if answer_id else last
         after = min(after, max(last, time.time_ns() // 1000))  # no event has come that is still to come
-        await self._send({"type": "following", "id": after, "answer_id": answer_id and str(answer_id)})
+        tip = await in_db(find_tip)(self.actor, self.conversation_id)
+        body = {"answer_id": answer_id and str(answer_id), "tip": tip and str(tip)}
+        await self._send({"type": "following", "id": after, **body})
         self._tell_from(after)
 
     def _ask(self, message: dict[str, Any]) -> None:  # Any: what a client sent, checked by _parse

@@ -46,6 +46,11 @@ def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:
     return conversation
 
 
+def find_tip(actor: Actor, conversation_id: UUID) -> UUID | None:
+    """The last message of the branch that was written last; None where there is no conversation of the actor's."""
+    return list_conversations(actor).filter(id=conversation_id).values_list("tip_id", flat=True).first()
+
+
 def open_turn(question: Question) -> TurnStart:
     """Check access and read what a turn begins from. Raises NotFound, InvalidInput. Nothing is stored yet."""
     actor = question.actor

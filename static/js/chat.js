@@ -22,6 +22,8 @@ const byId = (id) => document.getElementById(`message-${id}`);
 const receivers = {
   following(event) {
     if (current && !asked) say("");
+    // What was asked and answered elsewhere between the making of this page and now.
+    if (!current && event.tip && !byId(event.tip) && !location.search) return location.reload();
     if (!event.answer_id && current?.dataset.message && !asked) look(current);
   },
   answer_started(event) {

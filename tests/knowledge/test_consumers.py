@@ -23,7 +23,7 @@ Message = dict[str, Any]  # Any: JSON
 async def socket_of(
     user: User | None, slug: str = "support", origin: str = "http://localhost", query: str = ""
 ) -> WebsocketCommunicator:
-    headers = [(b"origin", origin.encode())]
+    headers = [(b"origin", origin.encode()), (b"host", b"localhost")]
     if user is not None:
         browser = await in_db(browser_of)(user)
         headers.append((b"cookie", f"sessionid={browser.cookies['sessionid'].value}".encode()))

@@ -188,6 +188,7 @@ def test_an_answer_is_judged_copied_asked_anew_and_deleted(
     last.get_by_title("Copy the answer").click()
     last.get_by_role("button", name="Copy as Markdown").click()
     page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('**home folder** [1]')")
+    expect(last.get_by_role("button", name="Copy as Markdown")).to_be_hidden()
     last.get_by_title("Copy the answer").click()
     last.get_by_role("button", name="Copy as text").click()
     page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'In the home folder.'")

@@ -60,11 +60,13 @@ def test_a_new_conversation_has_its_line_at_the_first_answer_and_is_renamed_in_p
     assert lines(page) == ["Today", *reversed(QUESTIONS)]
     open_menu(page, QUESTIONS[2])
     page.keyboard.press("Enter")
+    expect(page.get_by_label("Title", exact=True)).to_be_focused()
     page.keyboard.type("<b>Caches</b>")
     page.keyboard.press("Enter")
     expect(page.locator("[data-title]")).to_have_text("<b>Caches</b>")
     expect(page.get_by_role("link", name="<b>Caches</b>", exact=True)).to_be_focused()
     page.locator("[data-title]").click()
+    expect(page.get_by_label("Title", exact=True)).to_be_focused()
     page.keyboard.type("Not this")
     page.keyboard.press("Escape")
     expect(page.locator("[data-title]")).to_have_text("<b>Caches</b>")
