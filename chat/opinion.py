@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from contextlib import aclosing
 from dataclasses import dataclass
 
-from core.errors import ProviderTimeout
-from providers.types import ChatMessage, ChatModel, ChatRequest, Completion
+from chat.aside import ask_aside
+from providers.types import ChatModel
 
 PATIENCE = 5.0  # seconds; somebody waits for an answer meanwhile
 _QUESTIONS = """\
@@ -47,21 +44,7 @@ async def ask_whether_agreed(model: ChatModel, question: str, one: str, other: s
 async def _ask(model: ChatModel, instruction: str, texts: dict[str, str]) -> Opinion:
     if model.is_extractive:
         return Opinion(is_same=None, prompt_tokens=0, completion_tokens=0)
-    quoted = json.dumps(texts, ensure_ascii=False)
-    request = ChatRequest(
-        messages=(ChatMessage(role="system", content=instruction), ChatMessage(role="user", content=quoted)),
-        question=quoted,
-    )
-    text, end = "", Completion(model=model.name, finish_reason="")
-    try:
-        async with asyncio.timeout(PATIENCE), aclosing(model.stream(request)) as stream:
-            async for item in stream:
-                if isinstance(item, Completion):
-                    end = item
-                else:
-                    text += item.text
-    except TimeoutError as error:
-        raise ProviderTimeout(f"The model '{model.name}' took too long for a second opinion.") from error
+    text, end = await ask_aside(model, instruction, texts, patience=PATIENCE, what="a second opinion")
     said = text.strip().strip(".!\"'*").casefold() if end.finish_reason == "stop" else ""
     return Opinion(
         is_same={"yes": True, "no": False}.get(said),

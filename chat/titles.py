@@ -7,10 +7,8 @@ owner gave is never written over.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
-from contextlib import aclosing
 from uuid import UUID
 
 from celery import current_app
@@ -18,14 +16,14 @@ from kombu.exceptions import OperationalError
 
 from caching import ledger
 from caching.figures import TITLE, spent
+from chat.aside import ask_aside
 from chat.models import Conversation, Message
 from chat.selectors import TITLE_LENGTH
 from chat.types import Question, TurnStart
 from core.database import in_db
-from core.errors import PolyAIError, ProviderTimeout
+from core.errors import PolyAIError
 from core.text import storable
 from providers.registry import get_chat_model
-from providers.types import ChatMessage, ChatModel, ChatRequest, Completion
 
 log = logging.getLogger(__name__)
 PATIENCE = 20.0  # seconds; nobody waits
@@ -62,7 +60,8 @@ async def give_title(conversation_id: UUID) -> str | None:
         return None
     project_id, question, answer = found
     try:
-        said, end = await _ask(model, question, answer)
+        texts = {"question": question[:READ], "answer": answer[:READ]}
+        said, end = await ask_aside(model, _INSTRUCTION, texts, patience=PATIENCE, what="a title")
     except PolyAIError as error:
         log.warning("title of %s: %s", conversation_id, error.message)
         return None
@@ -78,25 +77,6 @@ def clean_title(text: str) -> str:
     line = "".join(character for character in _MARKUP.sub("", line) if character.isprintable())
     title = _LABEL.sub("", " ".join(line.split()).strip(_QUOTES)).strip(_QUOTES)
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rsplit(" ", 1)[0].rstrip() + "…"
-
-
-async def _ask(model: ChatModel, question: str, answer: str) -> tuple[str, Completion]:
-    quoted = json.dumps({"question": question[:READ], "answer": answer[:READ]}, ensure_ascii=False)
-    request = ChatRequest(
-        messages=(ChatMessage(role="system", content=_INSTRUCTION), ChatMessage(role="user", content=quoted)),
-        question=quoted,
-    )
-    text, end = "", Completion(model=model.name, finish_reason="")
-    try:
-        async with asyncio.timeout(PATIENCE), aclosing(model.stream(request)) as stream:
-            async for item in stream:
-                if isinstance(item, Completion):
-                    end = item
-                else:
-                    text += item.text
-    except TimeoutError as error:
-        raise ProviderTimeout(f"The model '{model.name}' took too long for a title.") from error
-    return text, end
 
 
 def _find_exchange(conversation_id: UUID) -> tuple[UUID, str, str] | None:
