@@ -55,6 +55,7 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
                     yield event
 
         yield await turn.complete()
+        await turn.follow_up()
     except PolyAIError as error:
         yield await turn.fail(error) if turn else AnswerFailed.of(error)
     except Exception:  # the last border: whatever was not foreseen is logged here and told in our words

@@ -208,7 +208,6 @@ class RunningTurn:
             await ledger.record(lookup_of(self))
             if self.match is not None and self.inquiry.is_shareable and self.question.is_kept:
                 await audits.sample(self.start.answer_id, self.inquiry.corpus_version)
-            await titles.request(self.question, self.start)
         return AnswerCompleted(
             conversation_id=self.start.conversation_id,
             answer_id=self.start.answer_id,
@@ -224,6 +223,10 @@ class RunningTurn:
             finished_at=datetime.now(UTC),
             fault=self.fault,
         )
+
+    async def follow_up(self) -> None:
+        """What nobody waits for: the conversation gets a title."""
+        await titles.request(self.question, self.start)
 
     async def stop(self) -> None:
         """Nobody wants the rest: keep what has come."""
