@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Collection, Iterable, Iterator
 from functools import partial
-from math import ceil
 from pathlib import PurePath
 from uuid import UUID
 
-from django.conf import settings
 from django.core.files import File
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
@@ -20,9 +17,9 @@ from django.utils.translation import gettext as _
 from accounts.models import Project, User
 from caching import eviction
 from caching.gate import break_seal
-from core.errors import InvalidInput, QuotaReached, TooLong, UnreadableFile
-from core.text import nfc
+from core.errors import InvalidInput, QuotaReached
 from knowledge import originals, queue
+from knowledge.checks import MEGABYTE, checked_size, checked_tag, fit_name, sha256
 from knowledge.models import Chunk, Document, KnowledgePolicy
 from knowledge.parsers import check_kind
 from knowledge.progress import announce
@@ -30,10 +27,7 @@ from knowledge.selectors import STALLED_AFTER, UNFINISHED, list_abandoned, list_
 from knowledge.types import Uploaded
 
 log = logging.getLogger(__name__)
-NAME_LENGTH = 255
-BLANK = " \u115f\u1160\u2800\u3164\uffa0"  # printable to Unicode, and yet nothing is seen
-TAG_LENGTH, MAX_TAGS = 50, 50
-MEGABYTE = 1024 * 1024
+MAX_TAGS = 50
 AT_ONCE = 100  # documents in one transaction
 RESUMED_AT_ONCE = 1000  # documents in one sweep, of each sort: ten thousand that pause do not come back all at once
 SHOWN_NAMES = 5
@@ -64,8 +58,8 @@ def upload(
     """
     name = fit_name(name)
     check_kind(name)
-    size = _checked_size(file)
-    digest = _sha256(file)
+    size = checked_size(file)
+    digest = sha256(file)
     # What others attached is no obstacle to a name: it does not exist for anybody else.
     place = {"attached_to": attached_to, "uploaded_by": user} if attached_to else {"attached_to": None}
     with transaction.atomic():
@@ -169,7 +163,7 @@ def delete_attached(conversation_id: UUID) -> int:
 
 def set_tags(documents: Iterable[Document], *, add: Collection[str] = (), remove: Collection[str] = ()) -> int:
     """Give tags to documents and take others away; how many documents changed. Raises InvalidInput."""
-    added, removed = set(map(_checked_tag, add)), set(map(_checked_tag, remove))
+    added, removed = set(map(checked_tag, add)), set(map(checked_tag, remove))
     count = 0
     for found in _locked(documents):
         changed = []
@@ -268,52 +262,3 @@ def _names_of_same(document: Document, digest: str) -> tuple[str, ...]:
         seen |= Q(attached_to=document.attached_to, uploaded_by=document.uploaded_by)
     same = Document.objects.filter(seen, project_id=document.project_id, content_hash=digest).exclude(id=document.id)
     return tuple(same.order_by("name").values_list("name", flat=True)[:SHOWN_NAMES])
-
-
-def _checked_tag(tag: str) -> str:
-    shown = " ".join("".join(c for c in nfc(tag) if c.isprintable()).split())
-    if not shown:
-        raise InvalidInput(_("A tag has no letters."))
-    if len(shown) > TAG_LENGTH:
-        raise InvalidInput(
-            _("The tag '%(shown)s…' is too long; %(tag_length)s characters is the limit.")
-            % {"shown": shown[:TAG_LENGTH], "tag_length": TAG_LENGTH}
-        )
-    return shown
-
-
-def _checked_size(file: File[bytes]) -> int:
-    size = file.size or 0
-    if size == 0:
-        raise UnreadableFile(_("The file is empty."))
-    if size > settings.MAX_UPLOAD_MB * MEGABYTE:
-        megabytes = ceil(size / MEGABYTE * 10) / 10
-        raise TooLong(
-            _("The file has %(size)s MB; %(limit)s MB is the limit here.")
-            % {"size": megabytes, "limit": settings.MAX_UPLOAD_MB}
-        )
-    return size
-
-
-def fit_name(name: str) -> str:
-    """A name fit to show: no folders above, no control characters, no direction overrides. Raises InvalidInput."""
-    name = nfc(name)
-    shown = "".join(
-        c for c in name.replace("\\", "/") if c.isprintable() and c not in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
-    )
-    shown = "/".join(part for part in shown.split("/") if part.strip() not in ("", ".", ".."))
-    if not PurePath(shown).stem.strip(BLANK):
-        raise InvalidInput(_("The file has no name that can be seen. Give it one with letters."))
-    if len(shown) > NAME_LENGTH:
-        # With a digest of the whole, so that two long names which begin alike stay two.
-        ending = f"~{hashlib.sha256(shown.encode()).hexdigest()[:8]}{PurePath(shown).suffix[:20]}"
-        shown = shown[: NAME_LENGTH - len(ending)] + ending
-    return shown
-
-
-def _sha256(file: File[bytes]) -> str:
-    digest = hashlib.sha256()
-    file.seek(0)
-    for block in file.chunks():
-        digest.update(block)
-    return digest.hexdigest()

@@ -13,6 +13,7 @@ from django.core.files import File
 from accounts.models import Project
 from core.errors import InvalidInput
 from knowledge import services
+from knowledge.checks import fit_name
 from knowledge.models import Document, SyncedFile
 from knowledge.parsers import PARSERS
 from knowledge.types import Uploaded
@@ -116,7 +117,7 @@ def _list_files(folder: Path, unreadable: list[str], skipped: Mapping[str, list[
                 continue
             shown = path.relative_to(folder).as_posix()
             try:
-                name, seen = services.fit_name(shown), path.stat()
+                name, seen = fit_name(shown), path.stat()
             except InvalidInput:
                 skipped[NAMELESS].append(repr(shown))
                 continue
