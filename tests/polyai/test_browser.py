@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import HANDBOOK, PASSWORD
 from tests.knowledge.files import make_pdf
+from tests.polyai.conftest import CHROMIUM
 from tests.product import Product
-from tests.upstream import MODEL, Upstream
+from tests.upstream import Upstream
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 CACHE_SECTIONS = ("entries/", "review/", "what-if/", "calculator/", "settings/", "entries/write/")
 pytestmark = [
     pytest.mark.browser,
@@ -33,26 +24,6 @@ pytestmark = [
         reason="no Chromium here: install one (Debian, Ubuntu: apt install chromium)",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Generator[Product, None, None]:
-    home = tmp_path_factory.mktemp("browser")
-    for folder in (home, *home.parents[:3]):
-        folder.chmod(0o755)
-    started = Product(home, OPENAI_BASE_URL=upstream_server.base_url, OPENAI_API_KEY="sk-test", POLYAI_CHAT_MODEL=MODEL)
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    assert CHROMIUM, "no Chromium here, and CI=true: the browser test must run"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests import axe
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser import ask, browser, product, pytestmark  # noqa: F401  # fixtures
+from tests.polyai.test_browser import ask, pytestmark  # noqa: F401  # fixtures
 from tests.product import Product
 from tests.upstream import Reply, Upstream
 
@@ -19,7 +19,7 @@ QUESTION = "Where does PolyAI keep its data?"
 
 
 @pytest.fixture(scope="module")
-def context(browser: Browser, product: Product) -> Generator[BrowserContext, None, None]:  # noqa: F811
+def context(browser: Browser, product: Product) -> Generator[BrowserContext, None, None]:
     """Alice, logged in."""
     opened = browser.new_context(base_url=product.url, viewport={"width": 1280, "height": 800})
     expect.set_options(timeout=20_000)
@@ -135,7 +135,7 @@ def test_a_lost_network_loses_no_word(context: BrowserContext, page: Page, upstr
 
 def test_a_killed_server_leaves_what_had_come_and_a_way_to_go_on(
     page: Page,
-    product: Product,  # noqa: F811
+    product: Product,
     upstream_server: Upstream,
 ) -> None:
     upstream_server.enqueue(LONG, delay=0.15)
@@ -233,9 +233,9 @@ def test_a_wrong_cached_answer_leaves_the_cache(page: Page, upstream_server: Ups
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_thread_can_be_used_by_everybody(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     context: BrowserContext,
-    product: Product,  # noqa: F811
+    product: Product,
     upstream_server: Upstream,
     scheme: str,
 ) -> None:

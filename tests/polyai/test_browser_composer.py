@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests import axe
 from tests.conftest import HANDBOOK, PASSWORD
-from tests.polyai.test_browser import CHROMIUM, FLAGS
+from tests.polyai.test_browser import pytestmark as pytestmark
 from tests.product import Product
-from tests.upstream import MODEL, Upstream
+from tests.upstream import Upstream
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.product,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true",
-        reason="no Chromium here: install one (Debian, Ubuntu: apt install chromium)",
-    ),
-]
 NAMES = ("handbook.md", "other.md")
 DRAG = """([types, name, text]) => {
     const carried = new DataTransfer();
@@ -32,26 +23,6 @@ DRAG = """([types, name, text]) => {
     }
     return document.body.classList.contains("is-over");
 }"""
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Generator[Product, None, None]:
-    home = tmp_path_factory.mktemp("composer")
-    for folder in (home, *home.parents[:3]):
-        folder.chmod(0o755)
-    started = Product(home, OPENAI_BASE_URL=upstream_server.base_url, OPENAI_API_KEY="sk-test", POLYAI_CHAT_MODEL=MODEL)
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    assert CHROMIUM, "no Chromium here, and CI=true: the browser test must run"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests import axe
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser import ask, browser, product, pytestmark  # noqa: F401  # fixtures
+from tests.polyai.test_browser import ask, pytestmark  # noqa: F401  # fixtures
 from tests.product import Product
 from tests.upstream import Reply, Upstream
 
@@ -17,7 +17,7 @@ QUESTIONS = ("Where does PolyAI keep its data?", "Which variables configure the 
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, product: Product, upstream_server: Upstream) -> Generator[Page, None, None]:  # noqa: F811
+def page(browser: Browser, product: Product, upstream_server: Upstream) -> Generator[Page, None, None]:
     """Alice, logged in, with three conversations."""
     context = browser.new_context(base_url=product.url, viewport={"width": 1280, "height": 800})
     opened = context.new_page()
@@ -170,7 +170,7 @@ def test_the_palette_is_used_by_keyboard_alone_and_drops_stale_answers(page: Pag
     expect(page.locator("[data-welcome]")).to_be_visible()
 
 
-def test_a_shared_link_is_read_without_a_log_in_until_it_is_revoked(browser: Browser, page: Page) -> None:  # noqa: F811
+def test_a_shared_link_is_read_without_a_log_in_until_it_is_revoked(browser: Browser, page: Page) -> None:
     page.get_by_role("link", name=QUESTIONS[0], exact=True).click()
     menu = page.get_by_label("Options of this conversation")
     menu.click()
@@ -200,8 +200,8 @@ def test_a_shared_link_is_read_without_a_log_in_until_it_is_revoked(browser: Bro
 
 
 def test_every_page_of_conversations_is_accessible_in_light_and_dark_and_on_a_phone(
-    browser: Browser,  # noqa: F811
-    product: Product,  # noqa: F811
+    browser: Browser,
+    product: Product,
     page: Page,
 ) -> None:
     place = page.url.removeprefix(product.url)
@@ -220,7 +220,7 @@ def test_every_page_of_conversations_is_accessible_in_light_and_dark_and_on_a_ph
         context.close()
 
 
-def test_filing_works_without_javascript(browser: Browser, product: Product, page: Page) -> None:  # noqa: F811
+def test_filing_works_without_javascript(browser: Browser, product: Product, page: Page) -> None:
     context = browser.new_context(
         base_url=product.url, java_script_enabled=False, storage_state=page.context.storage_state()
     )

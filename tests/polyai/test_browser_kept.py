@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser_composer import DRAG, ask, browser, field, let_go, page, product, state  # noqa: F401  # fixtures
+from tests.polyai.test_browser_composer import DRAG, ask, field, let_go, page, state  # noqa: F401  # fixtures
 from tests.polyai.test_browser_composer import pytestmark as pytestmark
 from tests.product import Product
 
@@ -21,8 +21,8 @@ def log_in(tab: Page) -> None:
 
 
 def test_a_question_sent_after_a_log_out_elsewhere_is_there_again_after_the_log_in(
-    browser: Browser,  # noqa: F811
-    product: Product,  # noqa: F811
+    browser: Browser,
+    product: Product,
     state: Path,  # noqa: F811
 ) -> None:
     context = browser.new_context(base_url=product.url)

@@ -10,11 +10,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.conftest import HANDBOOK, PASSWORD
 from tests.knowledge.files import make_pdf
-from tests.polyai.test_browser import ask, browser, page, product, pytestmark
+from tests.polyai.test_browser import ask, page, pytestmark
 from tests.product import Product
 from tests.upstream import Upstream
 
-__all__ = ["browser", "page", "product", "pytestmark"]
+__all__ = ["page", "pytestmark"]
 
 ANSWER = r"""Valve 3 is **checked** every five weeks [1], goods come back within 30 days [2].
 

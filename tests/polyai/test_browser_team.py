@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import HANDBOOK, PASSWORD
-from tests.polyai.test_browser import browser, product, pytestmark  # noqa: F401  # fixtures, and what the file needs
+from tests.polyai.test_browser import pytestmark  # noqa: F401  # fixtures, and what the file needs
 from tests.product import Product
 from tests.upstream import Upstream
 
@@ -19,7 +19,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}
 
 
 @contextmanager
-def window(browser: Browser, product: Product) -> Iterator[Page]:  # noqa: F811
+def window(browser: Browser, product: Product) -> Iterator[Page]:
     context = browser.new_context(base_url=product.url, viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -35,7 +35,7 @@ def sign_up(page: Page, email: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def alice(browser: Browser, product: Product) -> Generator[Page, None, None]:  # noqa: F811
+def alice(browser: Browser, product: Product) -> Generator[Page, None, None]:
     """The first account, with a project and a document in it."""
     expect.set_options(timeout=15_000)
     with window(browser, product) as page:
@@ -53,7 +53,7 @@ def alice(browser: Browser, product: Product) -> Generator[Page, None, None]:  #
 
 
 @pytest.fixture(scope="module")
-def bob(browser: Browser, product: Product) -> Generator[Page, None, None]:  # noqa: F811
+def bob(browser: Browser, product: Product) -> Generator[Page, None, None]:
     with window(browser, product) as page:
         yield page
 

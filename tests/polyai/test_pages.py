@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests import axe
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser import browser, product  # noqa: F401  # fixtures
 from tests.polyai.test_browser import pytestmark as pytestmark
 from tests.product import Product
 from tests.upstream import Upstream
@@ -28,8 +27,8 @@ WATCH = """
 
 @pytest.fixture(scope="module")
 def context(
-    browser: Browser,  # noqa: F811
-    product: Product,  # noqa: F811
+    browser: Browser,
+    product: Product,
     upstream_server: Upstream,
 ) -> Generator[BrowserContext, None, None]:
     """Signed up as the administrator, with a question asked and its answer cached."""
@@ -92,7 +91,7 @@ def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 def test_every_page_obeys_its_policy_and_asks_no_other_server(
     context: BrowserContext,
     pages: list[str],
-    product: Product,  # noqa: F811
+    product: Product,
 ) -> None:
     problems: list[str] = []
     page = context.new_page()
@@ -110,7 +109,7 @@ def test_every_page_obeys_its_policy_and_asks_no_other_server(
     page.close()
 
 
-def _is_ours(url: str, product: Product) -> bool:  # noqa: F811
+def _is_ours(url: str, product: Product) -> bool:
     return urlsplit(url).scheme in ("data", "blob") or url.startswith((product.url, product.url.replace("http", "ws")))
 
 
