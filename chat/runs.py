@@ -20,7 +20,7 @@ from chat import mirror
 from chat.channels import Channel, Place, channels, join, leave
 from chat.frames import AnswerStopped, Framer
 from chat.pipeline import answer
-from chat.types import AnswerStarted, Event, Question, TextDelta
+from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Event, Question, TextDelta
 from core.errors import InvalidInput
 
 WINDOW = 0.05  # seconds: words that come closer together are shown together
@@ -44,6 +44,12 @@ def start(question: Question) -> None:
 async def _run(place: Place, channel: Channel, question: Question) -> None:
     framer = Framer(question.project, channel.last)
     over = mirror.publish(place, channel)
+
+    def end() -> None:
+        if not over.is_set():
+            over.set()
+            channel.end()
+
     try:
         async with aclosing(merge_deltas(answer(question))) as events:
             async for event in events:
@@ -51,12 +57,14 @@ async def _run(place: Place, channel: Channel, question: Question) -> None:
                     channel.answer_id = event.answer_id
                 is_long = framer.takes_long(event)
                 channel.add(await asyncio.to_thread(framer.frame, event) if is_long else framer.frame(event))
+                if isinstance(event, AnswerCompleted | AnswerFailed):
+                    end()  # who reads this may ask again: nobody waits for what the pipeline still does
     except asyncio.CancelledError:
-        channel.add(framer.frame(AnswerStopped(answer_id=channel.answer_id)))
+        if not over.is_set():
+            channel.add(framer.frame(AnswerStopped(answer_id=channel.answer_id)))
         raise
     finally:
-        channel.end()
-        over.set()
+        end()
         leave(place, channel)
 
 

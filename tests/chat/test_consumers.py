@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -47,6 +48,7 @@ async def receive_until(socket: WebsocketCommunicator, *last: str) -> list[dict[
         events.append(await socket.receive_json_from(timeout=10))
         if events[-1]["type"] in last:
             return events
+        assert events[-1]["type"] != "refused", events[-1]
 
 
 async def test_an_answer_comes_as_events_with_growing_ids(cast: Cast, document: None, upstream: Upstream) -> None:
@@ -119,6 +121,21 @@ async def test_a_second_question_waits_for_the_first(cast: Cast, document: None,
     refused = (await receive_until(socket, "refused"))[-1]
     assert "still being answered" in refused["message"]
     assert (await receive_until(socket, "answer_completed"))[-1]["text"] == "one two three"
+    await socket.disconnect()
+
+
+async def test_who_has_the_whole_answer_may_ask_again_whatever_follows_it_up(
+    cast: Cast, document: None, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_done = asyncio.Event()
+    monkeypatch.setattr("chat.titles.request", lambda *_arguments: is_done.wait())
+    socket = await opened(cast.alice)
+    for _ in range(2):
+        await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+        await receive_until(socket, "answer_completed")
+    await socket.send_json_to({"type": "stop"})
+    assert await socket.receive_nothing(timeout=0.2), "there is nothing left to stop"
+    is_done.set()
     await socket.disconnect()
 
 
