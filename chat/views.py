@@ -29,6 +29,7 @@ from core.database import release
 from core.errors import InvalidInput, NotFound
 from knowledge.selectors import get_progress, has_attached
 from knowledge.types import Filters
+from providers import outages
 from providers.registry import get_chat_model, list_chat_models
 
 BLANK_QUESTION = {"role": "user", "id": ""}
@@ -130,7 +131,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     question = Question(
         actor=actor_of(request),
         project=request.POST.get("project", ""),
-        text=request.POST.get("text", ""),
+        text=request.POST.get("suggestion") or request.POST.get("text", ""),
         conversation_id=conversation_id,
         model=request.POST.get("model", ""),
         filters=_filters(request),
@@ -192,6 +193,7 @@ def _frame(actor: Actor, current: UUID | None = None) -> dict[str, object]:
         "listing": listing(actor, current=current),
         "is_extractive": get_chat_model().is_extractive,
         "models": list_chat_models(),
+        "is_model_silent": outages.is_known(),
         "reasons": Feedback.Reason.choices,
         "blank_question": BLANK_QUESTION,
         "blank_answer": BLANK_ANSWER,
