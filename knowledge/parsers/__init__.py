@@ -44,6 +44,7 @@ PARSERS = {
     ".markdown": "markdown",
     **dict.fromkeys(_TEXT.split(), "text"),
 }
+KINDS = "PDF, Office, OpenDocument, e-books, e-mail, web pages, tables, and text and source code can."
 _TEXTUAL = ("text", "markdown", "delimited", "html", "mail")  # which find words in anything
 LABEL = 200  # characters
 _CONTROLS = {code: "\n" if chr(code) in "\r\v\f" else None for code in range(0x20) if chr(code) not in "\t\n"}
@@ -53,7 +54,7 @@ def check_kind(name: str) -> None:
     """Raises UnsupportedFile for a file that nothing here reads."""
     ending = PurePath(name).suffix.lower()
     if ending not in PARSERS:
-        raise UnsupportedFile(f"'{ending or name}' files cannot be read yet. These can: {', '.join(sorted(PARSERS))}.")
+        raise UnsupportedFile(f"'{ending or name}' files cannot be read yet. {KINDS}")
 
 
 def parse(name: str, content: bytes, limits: Limits = DEFAULT) -> Reading:
