@@ -1,7 +1,7 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
 import { Connection } from "./connection.js";
 import { giveBack, limited, onSend, queue, sessionExpired, setBusy } from "./composer.js";
-import { addConversation } from "./conversations.js";
+import "./conversations.js";
 import { fromHtml } from "./page.js";
 
 const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
@@ -243,7 +243,7 @@ function beginConversation(title) {
   history.replaceState(null, "", `/chat/${conversation}/`);
   $("picker").hidden = true;
   $("project-name").hidden = $("topbar-menu").hidden = false;
-  addConversation(conversation, title);
+  import("./lines.js").then(({ addConversation }) => addConversation(conversation, title));
 }
 
 // --- Scrolling -----------------------------------------------------------------------------------

@@ -71,11 +71,6 @@ function showSidebar(shown) {
   document.querySelector(shown ? ".sidebar a" : ".sidebar-open").focus();
 }
 
-// A number as the reader's language writes it.
-export function number(value) {
-  return value.toLocaleString(document.documentElement.lang);
-}
-
 export function csrfToken() {
   return document.querySelector("input[name=csrfmiddlewaretoken]").value;
 }
