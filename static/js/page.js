@@ -21,6 +21,7 @@ document.addEventListener("submit", (event) => {
   } else if (event.target.matches("[data-log-out]")) {
     // What was typed and not sent leaves this machine with its writer.
     for (const key of Object.keys(localStorage)) if (/^(draft|queued):/.test(key)) localStorage.removeItem(key);
+    localStorage.setItem("left", Date.now()); // the other tabs hear of it
   }
 }, true);
 
