@@ -51,11 +51,6 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
 });
 
-// On a narrow page the chosen tab may lie beyond the edge.
-for (const chosen of document.querySelectorAll(".tabs [aria-current], .states [aria-current]")) {
-  chosen.scrollIntoView({ inline: "center", block: "nearest" });
-}
-
 if (document.documentElement.dataset.theme) themes();
 reachScrolling();
 window.addEventListener("resize", reachScrolling);
