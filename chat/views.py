@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.authentication import actor_of
 from accounts.models import Role
@@ -120,10 +120,12 @@ def delete_message(request: HttpRequest, conversation_id: UUID, message_id: UUID
     return redirect("conversation", conversation_id=conversation_id)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @login_required
 def ask(request: HttpRequest) -> HttpResponse:
-    """Asking without JavaScript: the page comes back with the whole answer."""
+    """Asking without JavaScript: the page comes back with the whole answer. After a log-in on the way there is none."""
+    if request.method == "GET":
+        return redirect("home")
     try:
         conversation_id = UUID(request.POST.get("conversation", ""))
     except ValueError as error:
