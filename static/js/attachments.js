@@ -1,6 +1,6 @@
 // Files that are dropped, pasted or chosen: into the conversation, or into the project, and how far each one is.
 import { csrfToken, post } from "./page.js";
-import { data, form, hint, save, sessionExpired, text } from "./composer.js";
+import { condition, data, form, hint, save, text } from "./composer.js";
 import { icon, loadStyle } from "./drawing.js";
 
 const POLL = 1000; // milliseconds, while a file is being read
@@ -100,7 +100,7 @@ function send(item) {
 function take(item, request) {
   if (new URL(request.responseURL).pathname.startsWith("/accounts/login/")) {
     refuse(item, gettext("You are logged out."), true);
-    return sessionExpired();
+    return condition("sessionExpired");
   }
   let answer;
   try {
@@ -130,7 +130,7 @@ async function look() {
   const query = new URLSearchParams({ project: data.project });
   for (const { id, isProjects } of items) if (id && isProjects) query.append("document", id);
   const response = await fetch(`/chat/${data.conversation}/files/?${query}`, { redirect: "manual" }).catch(() => null);
-  if (response?.type === "opaqueredirect") return sessionExpired();
+  if (response?.type === "opaqueredirect") return condition("sessionExpired");
   for (const found of response?.ok ? (await response.json()).files : []) {
     let item = items.find(({ id }) => id === found.id);
     if (!item) items.push(item = { id: found.id, name: found.name, state: "ready", isProjects: !found.is_attached });

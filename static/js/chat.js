@@ -1,6 +1,6 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
 import { Connection } from "./connection.js";
-import { checkModel, giveBack, hint, limited, onSend, queue, refused, sessionExpired, setBusy } from "./composer.js";
+import { checkModel, condition, giveBack, hint, onSend, queue, setBusy } from "./composer.js";
 import "./conversations.js";
 import { fromHtml } from "./page.js";
 
@@ -82,7 +82,7 @@ const receivers = {
     if (!event.answer_id) return giveUp(event);
     paint();
     note(event.message, "state error");
-    if (event.retry_after) limited(event.retry_after);
+    if (event.retry_after) condition("limited", event.retry_after);
     checkModel(true);
     finish("failed", event.message);
   },
@@ -163,7 +163,7 @@ function giveUp(event) {
   else if (begun) giveBack(begun.text); // another tab asked first, and its question was begun for ours
   else return;
   begun = null;
-  refused(event);
+  condition("refused", event);
 }
 
 // The thread is as it was before.
@@ -179,7 +179,7 @@ function withdraw() {
 
 function expired() {
   if (asked) withdraw();
-  sessionExpired();
+  condition("sessionExpired");
 }
 
 async function stop() {
@@ -320,6 +320,13 @@ async function act(button) {
   const actions = await import("./messages.js");
   await actions[what](article, button, { ...page, instead, refresh });
 }
+
+// What is loaded when it is used is not while the server is away.
+addEventListener("unhandledrejection", (event) => {
+  if (connection.isOpen && navigator.onLine) return;
+  event.preventDefault();
+  hint(gettext("The server is away. Try again."));
+});
 
 // --- The beginning -------------------------------------------------------------------------------
 

@@ -11,9 +11,7 @@ let send = () => {};
 export const use = (name) => import(`./${name}.js`);
 // After an answer that no model wrote, and as long as the page says that none answers.
 export const checkModel = (isDoubtful) => (isDoubtful || $("outage").firstChild) && use("outage").then(({ look }) => look());
-export const sessionExpired = async () => (await use("conditions")).sessionExpired();
-export const limited = async (seconds) => (await use("conditions")).limited(seconds);
-export const refused = async (event) => (await use("conditions")).refused(event);
+export const condition = async (name, ...facts) => (await use("conditions"))[name](...facts);
 
 // `ask(question, options)` is called to send: options are { model, filters } or undefined.
 export function onSend(ask, stop) {
@@ -168,6 +166,6 @@ if (model) {
 }
 restore();
 if (data.hasFiles === "yes") use("attachments");
-if (storage.length > 60) use("conditions").then(({ prune }) => prune());
+if (storage.length > 60) condition("prune");
 if ($("live")) use("welcome");
 checkModel();

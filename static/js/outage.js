@@ -12,5 +12,5 @@ export async function look() {
 
 function draw(isSilent) {
   if (isSilent === Boolean(place.textContent)) return; // said already: it is not read out again
-  place.textContent = isSilent ? gettext("The language model does not answer at the moment. Until it does, answers come from the cache, or are sentences quoted from the documents.") : "";
+  place.textContent = isSilent ? gettext("The language model does not answer. Until it does, you get cached answers, or sentences quoted from the documents.") : "";
 }

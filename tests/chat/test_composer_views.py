@@ -200,7 +200,7 @@ def test_several_models_are_offered_with_the_prices_that_are_known(
     assert 'data-prices="{&quot;gpt-4o-mini&quot;: 0.15}"' in page
 
 
-SILENT = "The language model does not answer at the moment."
+SILENT = "The language model does not answer."
 
 
 def is_silent(user: User) -> bool:

@@ -245,7 +245,7 @@ def test_a_question_that_waits_can_be_taken_back(page: Page) -> None:
 
 def test_a_session_that_has_expired_keeps_the_draft(page: Page) -> None:
     type_in(page, "Half a question")
-    page.evaluate("import('/static/js/composer.js').then((composer) => composer.sessionExpired())")
+    page.evaluate("import('/static/js/conditions.js').then((conditions) => conditions.sessionExpired())")
     page.context.clear_cookies()
     page.get_by_role("link", name="Log in again").click()
     page.get_by_label("Email").fill("alice@example.org")
@@ -256,7 +256,7 @@ def test_a_session_that_has_expired_keeps_the_draft(page: Page) -> None:
 
 
 def test_a_limit_says_when_it_frees(page: Page) -> None:
-    page.evaluate("import('/static/js/composer.js').then((composer) => composer.limited(1))")
+    page.evaluate("import('/static/js/conditions.js').then((conditions) => conditions.limited(1))")
     expect(page.locator("[data-hint]")).to_have_text("You can ask again.")
 
 
@@ -294,7 +294,7 @@ def test_every_state_passes_axe(page: Page, scheme: str) -> None:
     page.keyboard.press("Escape")
     drop(page, "broken.pdf", "this is no PDF", "Into this conversation")
     expect(page.get_by_role("list", name="Files")).to_contain_text("not a PDF")
-    page.evaluate("import('/static/js/composer.js').then((composer) => composer.sessionExpired())")
+    page.evaluate("import('/static/js/conditions.js').then((conditions) => conditions.sessionExpired())")
     expect(page.get_by_role("link", name="Log in again")).to_be_visible()
     axe.check(page)
     page.get_by_role("button", name="Remove broken.pdf").click()
