@@ -70,7 +70,7 @@ const receivers = {
     $("body", current).innerHTML = event.html;
     $("sources", current).innerHTML = event.sources_html;
     $("facts", current).innerHTML = event.facts_html;
-    checkModel(event.fault);
+    checkModel(event.fault || event.cache.status === "stale");
     finish(event.finish_reason === "length" ? "cut" : "complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
   },
   answer_stopped() {

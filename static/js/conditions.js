@@ -23,8 +23,8 @@ export async function refused({ type, message, code, retry_after: seconds }) {
   if (type === "refused") told.dataset.passing = ""; // until what is written there is written
   hint(told);
   if (code !== "not_found" || data.new === "yes") return;
-  const page = await fetch(location.href, { redirect: "manual" }).catch(() => null);
-  if (page?.ok) Object.assign(link, { href: location.href, textContent: gettext("Show what is there") });
+  const page = await fetch(location.pathname, { redirect: "manual" }).catch(() => null);
+  if (page?.ok) Object.assign(link, { href: location.pathname, textContent: gettext("Show what is there") });
   else if (page?.status !== 404) return;
   else Object.assign(link, { href: `/?project=${data.project}`, textContent: gettext("Ask in a new chat") });
   link.addEventListener("click", () => page.ok || moveDraft());
