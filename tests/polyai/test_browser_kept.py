@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 from tests.conftest import PASSWORD
 from tests.polyai.test_browser_composer import DRAG, ask, field, let_go, page, state  # noqa: F401  # fixtures
@@ -128,26 +128,50 @@ def test_what_was_asked_of_a_conversation_that_is_deleted_goes_into_a_new_chat(p
     assert field(page) == "And then?"
 
 
-def test_of_two_tabs_that_ask_at_once_one_keeps_its_words(page: Page, upstream_server: Upstream) -> None:  # noqa: F811
+@pytest.mark.parametrize("hears_first", ["of the other question", "of the refusal"])
+def test_of_two_tabs_that_ask_at_once_the_second_keeps_its_words(
+    page: Page,  # noqa: F811
+    upstream_server: Upstream,
+    hears_first: str,
+) -> None:
+    held: list[str | bytes] = []
+    is_late = False
+
+    def relay(socket: WebSocketRoute) -> None:
+        def hear(message: str | bytes) -> None:
+            if is_late:
+                held.append(message)
+            else:
+                socket.send(message)
+
+        sockets.append(socket)
+        socket.connect_to_server().on_message(hear)
+
+    sockets: list[WebSocketRoute] = []
     ask(page, "The first question")
     expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
-    tabs = [page, page.context.new_page()]
-    tabs[1].goto(page.url)
-    upstream_server.enqueue("Slowly [1].", first_delay=1.0)
-    at = page.evaluate("Date.now()") + 700
-    for number, tab in enumerate(tabs):
-        tab.get_by_label("Your question").fill(f"Tab {number}")
-        tab.evaluate(
-            "(at) => { setTimeout(() => document.querySelector('[data-composer]').requestSubmit(), at - Date.now()); }",
-            at,
-        )
-    for tab in tabs:
+    second = page.context.new_page()
+    second.route_web_socket("**/ws/**", relay)
+    second.goto(page.url)
+    second.wait_for_timeout(500)  # it follows
+    is_late = True
+    upstream_server.enqueue("Slowly [1].", first_delay=3.0)
+    quicker = f"The quicker one, for who hears {hears_first}"  # no cache knows it
+    ask(page, quicker)
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    ask(second, "The slower one")
+    second.wait_for_timeout(1000)  # it is refused
+    is_late = False
+    by_refusal = sorted(held, key=lambda message: "refused" not in str(message))
+    for message in by_refusal if "refusal" in hears_first else held:
+        sockets[-1].send(message)
+    expect(second.locator("[data-hint]")).to_contain_text("What you typed is kept.")
+    assert field(second) == "The slower one"
+    for tab in (page, second):
         expect(tab.locator("article.answer[data-status=complete]")).to_have_count(2)
-    shown = [tab.locator("article.question .bubble").all_inner_texts() for tab in tabs]
-    assert shown[0] == shown[1]
-    kept = sorted(field(tab) for tab in tabs)
-    assert kept[0] == ""
-    assert {shown[0][-1], kept[1]} == {"Tab 0", "Tab 1"}
+        expect(tab.locator("article.question .bubble")).to_have_text(["The first question", quicker])
+    expect(second.locator("[data-hint]")).to_be_empty()
+    assert field(second) == "The slower one"
 
 
 def test_a_silent_model_is_told_of_until_it_answers(page: Page, upstream_server: Upstream) -> None:  # noqa: F811
