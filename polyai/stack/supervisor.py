@@ -184,16 +184,17 @@ class Supervisor:
         self._pid_file.write_text(json.dumps(known))
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs. One that its new parent has not buried yet does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _wait_until_ended(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """Wait for STOP_TIMEOUT at most; who has not ended then. One that its new parent has not buried yet has ended."""
-
-    def runs(process: psutil.Process) -> bool:
-        try:
-            return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:
-            return False
-
+    """Wait for STOP_TIMEOUT at most; who is alive even then."""
     deadline = time.monotonic() + STOP_TIMEOUT
-    while (alive := [process for process in processes if runs(process)]) and time.monotonic() < deadline:
+    while (alive := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
         time.sleep(0.02)
     return alive
