@@ -46,6 +46,8 @@ def markdown() -> MarkdownIt:
     rules = {
         "fence": _code,
         "code_block": _code,
+        "citation": _cite,
+        "note_number": _note_number,
         "image": _image,
         "link_open": _link,
         "html_inline": _html_inline,
@@ -108,12 +110,7 @@ def _citation(state: StateInline, silent: bool) -> bool:
     if not silent:
         for number in map(int, re.findall(r"\d+", match[1])):
             if 1 <= number <= state.env.get("sources", 0):
-                token = state.push("html_inline", "", 0)
-                target = f"#source-{escape(state.env.get('answer_id', ''))}-{number}"
-                label = escape(gettext("Source %(number)s") % {"number": number})
-                token.content = (
-                    f'<a class="cite" href="{target}" data-source="{number}" aria-label="{label}">{number}</a>'
-                )
+                state.push("citation", "a", 0).meta["number"] = number
     state.pos = match.end()
     return True
 
@@ -128,7 +125,7 @@ def _note(state: StateInline, silent: bool) -> bool:
         return bool(footnote_ref(state, silent))
     if not silent:
         number = notes.setdefault(match[1], len(notes) + 1)
-        state.push("html_inline", "", 0).content = f'<sup class="footnote-ref">{number}</sup>'
+        state.push("note_number", "sup", 0).meta["number"] = number
     state.pos = match.end()
     return True
 
@@ -170,9 +167,20 @@ def _link(renderer: Any, tokens: list[Token], index: int, options: Any, env: Env
 
 
 def _html_inline(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
-    """Our own HTML only (a citation, a task's box): that of the text never becomes a token."""
+    """Our own HTML only (a task's box): that of the text never becomes a token."""
     html = tokens[index].content
     if "task-list-item-checkbox" in html:
+def _cite(_renderer: object, tokens: list[Token], index: int, _options: object, env: Env) -> str:
+    number = tokens[index].meta["number"]
+    label = escape(gettext("Source %(number)s") % {"number": number})
+    target = f"#source-{escape(env.get('answer_id', ''))}-{number}"
+    return f'<a class="cite" href="{target}" data-source="{number}" aria-label="{label}">{number}</a>'
+
+
+def _note_number(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
+    return f'<sup class="footnote-ref">{tokens[index].meta["number"]}</sup>'
+
+
         label = gettext("Done") if "checked=" in html else gettext("Open")
         html = html.replace(">", f' aria-label="{escape(label)}">')
     return html

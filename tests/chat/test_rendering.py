@@ -115,6 +115,12 @@ def test_code_has_its_language_and_a_button_to_copy_it() -> None:
             "$5 and $10",
             "from $20k to $30k",
             "US$ 5",
+def test_the_words_of_a_picture_are_words() -> None:
+    html = render("![a **bold** [1] valve[^1]](https://example.org/a.png)\n\n[^1]: x", 1, "abc")
+    assert re.sub("<.*?>", "", html.partition("</p>")[0]) == "a bold  valve"
+    assert "&lt;" not in stream(["![a[^1] [1]](https://example.org/a.png) and"])
+
+
             "5$ or 6$",
             "$5/month or 6$",
             "\\$x\\$",
