@@ -55,6 +55,8 @@ def markdown() -> MarkdownIt:
         "table_close": _table_close,
         "footnote_ref": _note_ref,
         "footnote_open": _note_open,
+        "th_open": _cell,
+        "td_open": _cell,
         "footnote_anchor": _note_anchor,
         "footnote_block_open": _notes_open,
         "footnote_block_close": _notes_close,
@@ -197,6 +199,12 @@ def _table_close(_renderer: object, _tokens: list[Token], _index: int, _options:
 
 def _note_ref(_renderer: object, tokens: list[Token], index: int, _options: object, env: Env) -> str:
     number, place = tokens[index].meta["id"] + 1, tokens[index].meta["subId"]
+def _cell(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
+    """The policy of the page forbids what the parser writes, a style."""
+    side = str(tokens[index].attrGet("style") or "").removeprefix("text-align:")
+    return f'<{tokens[index].tag} class="at-{side}">' if side else f"<{tokens[index].tag}>"
+
+
     answer = escape(env.get("answer_id", ""))
     if not answer:  # a passage among others: its footnotes need no ids that could be somebody else's
         return f'<sup class="footnote-ref">{number}</sup>'
