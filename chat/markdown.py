@@ -22,6 +22,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from chat.addresses import addresses_plugin
 from chat.formulas import formulas_plugin
 from chat.grounding import CITATION
 from chat.unfinished import unfinished_plugin
@@ -38,25 +39,26 @@ _WEB = re.compile(r"(?:https?:|mailto:)", re.IGNORECASE)
 def markdown() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False})
     parser.enable(["table", "strikethrough"])
-    parser.use(footnote_plugin, inline=False).use(tasklists_plugin).use(formulas_plugin).use(unfinished_plugin)
+    parser.use(footnote_plugin, inline=False).use(tasklists_plugin)
+    parser.use(formulas_plugin).use(addresses_plugin).use(unfinished_plugin)
     parser.core.ruler.at("inline", _in_pieces)
     parser.inline.ruler.before("link", "citation", _citation)
     parser.inline.ruler.at("link", _closed_link)
     parser.inline.ruler.at("footnote_ref", _note)
     rules = {
-        "fence": _code,
-        "code_block": _code,
         "citation": _cite,
         "note_number": _note_number,
+        "fence": _code,
+        "code_block": _code,
         "image": _image,
         "link_open": _link,
         "html_inline": _html_inline,
         "table_open": _table_open,
         "table_close": _table_close,
-        "footnote_ref": _note_ref,
-        "footnote_open": _note_open,
         "th_open": _cell,
         "td_open": _cell,
+        "footnote_ref": _note_ref,
+        "footnote_open": _note_open,
         "footnote_anchor": _note_anchor,
         "footnote_block_open": _notes_open,
         "footnote_block_close": _notes_close,
@@ -168,10 +170,6 @@ def _link(renderer: Any, tokens: list[Token], index: int, options: Any, env: Env
     return str(renderer.renderToken(tokens, index, options, env))
 
 
-def _html_inline(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
-    """Our own HTML only (a task's box): that of the text never becomes a token."""
-    html = tokens[index].content
-    if "task-list-item-checkbox" in html:
 def _cite(_renderer: object, tokens: list[Token], index: int, _options: object, env: Env) -> str:
     number = tokens[index].meta["number"]
     label = escape(gettext("Source %(number)s") % {"number": number})
@@ -183,6 +181,10 @@ def _note_number(_renderer: object, tokens: list[Token], index: int, _options: o
     return f'<sup class="footnote-ref">{tokens[index].meta["number"]}</sup>'
 
 
+def _html_inline(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
+    """Our own HTML only (a task's box): that of the text never becomes a token."""
+    html = tokens[index].content
+    if "task-list-item-checkbox" in html:
         label = gettext("Done") if "checked=" in html else gettext("Open")
         html = html.replace(">", f' aria-label="{escape(label)}">')
     return html
@@ -197,14 +199,14 @@ def _table_close(_renderer: object, _tokens: list[Token], _index: int, _options:
     return "</table></div>\n"
 
 
-def _note_ref(_renderer: object, tokens: list[Token], index: int, _options: object, env: Env) -> str:
-    number, place = tokens[index].meta["id"] + 1, tokens[index].meta["subId"]
 def _cell(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
     """The policy of the page forbids what the parser writes, a style."""
     side = str(tokens[index].attrGet("style") or "").removeprefix("text-align:")
     return f'<{tokens[index].tag} class="at-{side}">' if side else f"<{tokens[index].tag}>"
 
 
+def _note_ref(_renderer: object, tokens: list[Token], index: int, _options: object, env: Env) -> str:
+    number, place = tokens[index].meta["id"] + 1, tokens[index].meta["subId"]
     answer = escape(env.get("answer_id", ""))
     if not answer:  # a passage among others: its footnotes need no ids that could be somebody else's
         return f'<sup class="footnote-ref">{number}</sup>'
