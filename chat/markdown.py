@@ -32,6 +32,7 @@ Env: TypeAlias = dict[str, Any]  # Any: the parser keeps its own things there
 MAX_HIGHLIGHTED = 20_000  # characters of one block of code; more is shown plain
 PIECE = 4000  # characters of a paragraph that are read at once; what stands open at such a border stays open
 _NOTE = re.compile(r"\[\^([^\]\s]{1,80})\]")
+_LETTER = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc])|[^\\W\\d_]")  # one of Hebrew, Arabic …, or any other
 _WEB = re.compile(r"(?:https?:|mailto:)", re.IGNORECASE)
 
 
@@ -42,6 +43,7 @@ def markdown() -> MarkdownIt:
     parser.use(footnote_plugin, inline=False).use(tasklists_plugin)
     parser.use(formulas_plugin).use(addresses_plugin).use(unfinished_plugin)
     parser.core.ruler.at("inline", _in_pieces)
+    parser.core.ruler.push("direction", _direction)
     parser.inline.ruler.before("link", "citation", _citation)
     parser.inline.ruler.at("link", _closed_link)
     parser.inline.ruler.at("footnote_ref", _note)
@@ -97,6 +99,18 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start:cut]
         start = cut
     yield text[start:]
+
+
+def _direction(state: StateCore) -> None:
+    """A block is written from right to left where the first of its letters is."""
+    block: Token | None = None
+    for token in state.tokens:
+        if token.level == 0 and token.nesting == 1:
+            block = token
+        if block and token.type == "inline" and (letter := _LETTER.search(token.content)):
+            if letter[1]:
+                block.attrSet("dir", "rtl")
+            block = None
 
 
 def _closed_link(state: StateInline, silent: bool) -> bool:
@@ -190,9 +204,10 @@ def _html_inline(_renderer: object, tokens: list[Token], index: int, _options: o
     return html
 
 
-def _table_open(_renderer: object, _tokens: list[Token], _index: int, _options: object, _env: Env) -> str:
+def _table_open(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
     label = escape(gettext("Table"))
-    return f'<div class="table" tabindex="0" role="group" aria-label="{label}"><table>\n'
+    direction = ' dir="rtl"' if tokens[index].attrGet("dir") else ""
+    return f'<div class="table" tabindex="0" role="group" aria-label="{label}"{direction}><table>\n'
 
 
 def _table_close(_renderer: object, _tokens: list[Token], _index: int, _options: object, _env: Env) -> str:

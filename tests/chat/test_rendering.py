@@ -160,6 +160,20 @@ def test_a_number_cites_wherever_it_stands(text: str) -> None:
     assert "https://example.org" not in text or '<a href="https://example.org' in html
 
 
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("1. שלום [a](https://example.org)", "ol"),
+        ("**مرحبا** بالعالم", "p"),
+        ("## שלום", "h2"),
+        ("> - «שלום»", "blockquote"),
+        ("| שם | a |\n|---|---|\n| 1 | 2 |", "div"),
+    ],
+)
+def test_what_is_written_from_right_to_left_stands_so(text: str, tag: str) -> None:
+    assert re.findall(r"<(\w+)[^>]* dir=\"rtl\"", render(f"A word.\n\n{text}\n\n日本 שלום\n\n```\nשלום\n```")) == [tag]
+
+
 # --- Addresses -----------------------------------------------------------------------------------
 
 
