@@ -28,10 +28,11 @@ def valve(number: int) -> int:
 ```
 
 | Valve | Weeks | Why it is checked just then and at no other time of the year |
-|---|---|---|
+|---|--:|---|
 | 3 | 5 | because the rules say so |
 
 - [x] read
+  - [ ] the rules
 - [ ] checked
 
 ![the plan](https://pictures.example.org/plan.png)
