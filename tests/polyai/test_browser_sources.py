@@ -148,6 +148,31 @@ def test_formulas_are_drawn_and_prices_are_text(thread: Page) -> None:
     assert thread.locator("article.answer [data-body] img").count() == 0
 
 
+def test_columns_and_tasks_stand_where_they_belong(thread: Page) -> None:
+    assert thread.locator("article.answer td").nth(1).evaluate("cell => getComputedStyle(cell).textAlign") == "right"
+    boxes = thread.locator("article.answer .task-list-item-checkbox")
+    outer, inner, last = (boxes.nth(number).bounding_box() for number in range(3))
+    assert outer and inner and last
+    assert inner["x"] - outer["x"] > outer["width"]
+    assert outer["x"] == last["x"]
+
+
+def test_a_conversation_is_printed_to_its_end_in_the_colours_of_paper(thread: Page) -> None:
+    size = thread.viewport_size
+    assert size
+    thread.set_viewport_size({"width": size["width"], "height": 300})
+    thread.emulate_media(media="print", color_scheme="dark")
+    scroll = thread.locator("[data-scroll]")
+    assert scroll.evaluate("element => element.scrollHeight <= element.clientHeight")
+    assert scroll.evaluate("element => element.getBoundingClientRect().height > innerHeight")
+    lightness = "element => getComputedStyle(element).color.match(/\\d+/g).slice(0, 3).every((part) => part < 60)"
+    assert thread.locator("article.answer p").first.evaluate(lightness)
+    for name in ("[data-composer]", ".sidebar", ".actions", "[data-copy-code]"):
+        expect(thread.locator(name).first).to_be_hidden()
+    thread.emulate_media(media="screen", color_scheme="light")
+    thread.set_viewport_size(size)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_wrong_with_a_thread_and_its_panel(thread: Page, scheme: str) -> None:
     thread.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
