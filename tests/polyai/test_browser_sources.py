@@ -137,6 +137,19 @@ def test_code_is_copied(thread: Page) -> None:
     expect(thread.get_by_role("button", name="Copy", exact=True)).to_be_visible()
 
 
+def test_an_answer_is_copied_as_text_that_keeps_its_lists_and_formulas(thread: Page) -> None:
+    thread.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    thread.locator("summary", has_text="Copy the answer").click()
+    thread.get_by_role("button", name="Copy as text").click()
+    expect(thread.locator("[data-act=copy].done")).to_have_count(1)
+    text = thread.evaluate("navigator.clipboard.readText()")
+    assert text.startswith("Valve 3 is checked every five weeks, goods come back within 30 days.\n\na/b = √(x^2 + 1)\n")
+    assert "it costs $5 or $10[1]." in text
+    assert "Valve\tWeeks\t" in text
+    assert "- [x] read\n   - [ ] the rules\n- [ ] checked\n" in text
+    assert text.endswith("1. In May.")
+
+
 def test_formulas_are_drawn_and_prices_are_text(thread: Page) -> None:
     formulas = thread.locator("article.answer math")
     expect(formulas).to_have_count(2)
@@ -151,10 +164,9 @@ def test_formulas_are_drawn_and_prices_are_text(thread: Page) -> None:
 def test_columns_and_tasks_stand_where_they_belong(thread: Page) -> None:
     assert thread.locator("article.answer td").nth(1).evaluate("cell => getComputedStyle(cell).textAlign") == "right"
     boxes = thread.locator("article.answer .task-list-item-checkbox")
-    outer, inner, last = (boxes.nth(number).bounding_box() for number in range(3))
-    assert outer and inner and last
-    assert inner["x"] - outer["x"] > outer["width"]
-    assert outer["x"] == last["x"]
+    outer, inner, last = boxes.evaluate_all("boxes => boxes.map((box) => box.getBoundingClientRect().x)")
+    assert inner - outer > 16
+    assert outer == last
 
 
 def test_a_conversation_is_printed_to_its_end_in_the_colours_of_paper(thread: Page) -> None:
