@@ -217,7 +217,14 @@ def test_a_bare_address_becomes_a_link(text: str, address: str, shown: str) -> N
             "a@b",
         ),
         *("javascript:alert(1)", "data:text/html,x", "vbscript:www.x", "`https://example.org`", "    www.example.org"),
-        *("https://bank.example@evil.example/", "git@example.org:a/b", "x://a:b@example.org", "@a@example.org"),
+        *(
+            "https://exa\ue0f0mple.org",
+            "https://example.org/a\ue0f1b",
+            "https://bank.example@evil.example/",
+            "git@example.org:a/b",
+            "x://a:b@example.org",
+            "@a@example.org",
+        ),
         *("```\nhttps://example.org\n```", "https://{host}/x", "react@18.2.0", "$https://x$", "https://" + "x/" * 2000),
     ],
 )
