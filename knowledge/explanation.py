@@ -9,6 +9,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.types import Actor
 from core.errors import NotFound
@@ -39,17 +40,17 @@ def explain(
 ) -> Explanation:
     """`retrieval.search` laid open: every chunk that either side had among its best, and what became of it."""
     stages: dict[str, float] = {}
-    with _timed(stages, "space"):
+    with _timed(stages, gettext_noop("space")):
         space = find_searched(embedder) if vector is not None else None
-    with _timed(stages, "search"):
+    with _timed(stages, gettext_noop("search")):
         ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=2 * DEPTH)
-    with _timed(stages, "assemble"):
+    with _timed(stages, gettext_noop("assemble")):
         shown = wanted(limit)
         assembly = assemble(ranked[: shown + POOL], shown)
     passages = assembly.passages
     scores: dict[UUID, float] = {}
     if shown > limit:
-        with _timed(stages, "rerank"):
+        with _timed(stages, gettext_noop("rerank")):
             passages, scores = score(text, passages)
     dropped = {passage.chunk_id: _too_far(limit) for passage in passages[limit:]} | assembly.dropped
     candidates = tuple(

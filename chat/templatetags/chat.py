@@ -11,6 +11,7 @@ from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from chat.marking import render_marked
 from chat.models import Message
@@ -21,6 +22,11 @@ from providers.prices import find_price
 
 register = template.Library()
 JUST_NOW = 5  # seconds
+STAGES = (  # as answers have them, for the catalogs
+    *(gettext_noop("history"), gettext_noop("exact cache"), gettext_noop("embed"), gettext_noop("semantic cache")),
+    *(gettext_noop("store"), gettext_noop("retrieve"), gettext_noop("first token"), gettext_noop("generate")),
+    gettext_noop("finish"),
+)
 WITHOUT_MARKDOWN = {".pdf", ".txt", ".text"}
 
 

@@ -12,7 +12,10 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
+import django
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyai.settings")
+django.setup()  # errors are told in words of a catalog
 
 from caching import lease
 from caching.flight import Restarted, ride
