@@ -15,7 +15,6 @@ from contextlib import suppress
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyai.settings")
-django.setup()  # errors are told in words of a catalog
 
 from caching import lease
 from caching.flight import Restarted, ride
@@ -73,4 +72,5 @@ async def main(name: str) -> None:
 
 
 if __name__ == "__main__":
+    django.setup()  # errors are told in words of a catalog
     asyncio.run(main(sys.argv[1]))
