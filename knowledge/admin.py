@@ -56,8 +56,11 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    project = forms.ModelChoiceField(Project.objects.all(), widget=UnfoldAdminSelectWidget)
+    project = forms.ModelChoiceField(
+        Project.objects.all(), label=gettext_lazy("Project"), widget=UnfoldAdminSelectWidget
+    )
     files = ManyFilesField(  # type: ignore[assignment]  # a form has an attribute of that name, a field may too
+        label=gettext_lazy("Files"),
         widget=ManyFiles(attrs={"multiple": True, "accept": ",".join([*PARSERS, archives.ENDING])}),
         help_text=gettext_lazy("A file whose name is in the project already becomes that document's next version."),
     )
@@ -77,7 +80,7 @@ class ChunkInline(ReadOnly, TabularInline):
 
 
 class TagFilter(admin.SimpleListFilter):
-    title = "tag"
+    title = gettext_lazy("tag")
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
@@ -244,6 +247,10 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+    @display(description=gettext_lazy("Locator"))
+    def locator(self, chunk: Chunk) -> str:
+        return chunk.locator
 
     @display(description=gettext_lazy("Text"))
     def beginning(self, chunk: Chunk) -> str:

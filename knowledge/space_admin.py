@@ -30,7 +30,7 @@ LIST = "admin:knowledge_embeddingspace_changelist"
 class ReembedForm(forms.Form):
     """Which embedder; as the environment has it, unless somebody writes something else."""
 
-    model = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
+    model = forms.CharField(label=gettext_lazy("Model"), max_length=200, widget=UnfoldAdminTextInputWidget)
     base_url = forms.CharField(
         label=gettext_lazy("Address"),
         max_length=200,
@@ -45,7 +45,10 @@ class ReembedForm(forms.Form):
         help_text=gettext_lazy("Numbers to ask for, of a model that can give fewer; 0 for its own size."),
     )
     precision = forms.ChoiceField(
-        choices=EmbeddingSpace.Precision.choices, initial=EmbeddingSpace.Precision.FULL, widget=UnfoldAdminSelectWidget
+        label=gettext_lazy("Precision"),
+        choices=EmbeddingSpace.Precision.choices,
+        initial=EmbeddingSpace.Precision.FULL,
+        widget=UnfoldAdminSelectWidget,
     )
 
 

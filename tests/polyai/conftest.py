@@ -23,11 +23,19 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Generator[Product, None, None]:
+def product_settings() -> str:
+    return "polyai.settings"
+
+
+@pytest.fixture(scope="module")
+def product(
+    tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream, product_settings: str
+) -> Generator[Product, None, None]:
     home = tmp_path_factory.mktemp("browser")
     for folder in (home, *home.parents[:3]):
         folder.chmod(0o755)
-    started = Product(home, OPENAI_BASE_URL=upstream_server.base_url, OPENAI_API_KEY="sk-test", POLYAI_CHAT_MODEL=MODEL)
+    model = {"OPENAI_BASE_URL": upstream_server.base_url, "OPENAI_API_KEY": "sk-test", "POLYAI_CHAT_MODEL": MODEL}
+    started = Product(home, DJANGO_SETTINGS_MODULE=product_settings, **model)
     started.start()
     yield started
     started.stop()
