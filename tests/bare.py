@@ -16,7 +16,8 @@ CATALOG = """
 """
 # What people wrote, what a model wrote, code and pictures; of the admin's tables what is stored.
 CONTENT = """
-    script, style, template, noscript, code, pre, kbd, svg, .prose, .bubble, .locator, .source-name, .suggestion, .kind, .asked,
+    script, style, template, noscript, code, pre, kbd, svg, .prose, .bubble, .locator,
+    .source-name, .suggestion, .kind, .asked,
     .conversations a, .page-title, .project-name, .nav-title, .who, .brand, .entry, .answer > header, .document h2,
     .document-note, .project-card h2, option, time, .evidence, .stages > summary, .menu-items, [data-announce],
     #result_list td, #result_list th a, #changelist-filter, .material-symbols-outlined, .simplebar-content-wrapper
