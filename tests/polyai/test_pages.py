@@ -26,11 +26,6 @@ WATCH = """
 
 
 @pytest.fixture(scope="module")
-def product_settings() -> str:
-    return "tests.pseudo"
-
-
-@pytest.fixture(scope="module")
 def context(
     browser: Browser,
     product: Product,
