@@ -31,6 +31,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream
         folder.chmod(0o755)  # pytest makes them 0700; PostgreSQL, as a user of its own, has to pass
     started = Product(
         home,
+        DJANGO_SETTINGS_MODULE="tests.pseudo",  # as it is, but for readers of Esperanto
         OPENAI_BASE_URL=upstream_server.base_url,
         OPENAI_API_KEY="sk-test",
         POLYAI_CHAT_MODEL=MODEL,
