@@ -21,6 +21,7 @@ NAMES = (  # that the admin shows
     gettext_noop("cache epoch"),
     gettext_noop("cache lookup"),
     gettext_noop("cache lookups"),
+    gettext_noop("cached answers"),
     gettext_noop("chosen over"),
     gettext_noop("chunk"),
     gettext_noop("chunk ids"),
