@@ -11,6 +11,8 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -38,29 +40,27 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # canno
     readonly_fields = ("date_joined", "last_login")
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
-        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
-        ("Dates", {"fields": ("date_joined", "last_login")}),
+        (gettext_lazy("Rights"), {"fields": ("is_active", "is_staff", "is_superuser")}),
+        (gettext_lazy("Dates"), {"fields": ("date_joined", "last_login")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
     filter_horizontal = ()
     inlines = (MembershipInline,)
     actions = ("approve",)
 
-    @display(
-        description="State", label={"may log in": "success", "waits for approval": "warning", "switched off": "danger"}
-    )
-    def shown_state(self, user: User) -> str:
+    @display(description=gettext_lazy("State"), label={"active": "success", "waiting": "warning", "off": "danger"})
+    def shown_state(self, user: User) -> tuple[str, str]:
         if user.is_active:
-            return "may log in"
-        return "switched off" if user.last_login else "waits for approval"
+            return "active", _("may log in")
+        return ("off", _("switched off")) if user.last_login else ("waiting", _("waits for approval"))
 
     def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
         super().save_model(request, obj, form, change)
         EmailAddress.objects.filter(user=obj).exclude(email=obj.email).delete()  # allauth would let it log in for ever
 
-    @action(description="Approve: let them log in")
+    @action(description=gettext_lazy("Approve: let them log in"))
     def approve(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self.message_user(request, f"{queryset.update(is_active=True)} approved.")
+        self.message_user(request, _("%(count)s approved.") % {"count": queryset.update(is_active=True)})
 
 
 @admin.register(Project)
@@ -69,7 +69,7 @@ class ProjectAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "visibility", "corpus_version", "created_at")}),
         (
-            "Cache",
+            gettext_lazy("Cache"),
             {
                 "fields": (
                     ("uses_exact_cache", "uses_semantic_cache"),
@@ -90,7 +90,7 @@ class ProjectAdmin(ModelAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:  # Any: Django's
         """Without what goes with a project, much of which nobody may delete by itself."""
-        names = [f"{project} with its documents and conversations" for project in objs]
+        names = [_("%(project)s with its documents and conversations") % {"project": project} for project in objs]
         return names, {"projects": len(objs)}, set(), []
 
 
@@ -108,7 +108,7 @@ class ApiKeyAdmin(ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    @action(description="Revoke")
+    @action(description=gettext_lazy("Revoke"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
-        self.message_user(request, f"{count} revoked.")
+        self.message_user(request, _("%(count)s revoked.") % {"count": count})

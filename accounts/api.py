@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.request import Request
@@ -37,7 +38,7 @@ class ProjectsViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     def create(self, request: Request) -> Response:
         """Make a project of your own. Not with an API key, which is for one project."""
         if isinstance(request.auth, ApiKey):
-            raise NotAllowed("An API key is for one project. Log in to make another.")
+            raise NotAllowed(_("An API key is for one project. Log in to make another."))
         asked = ProjectBody(data=request.data)
         asked.is_valid(raise_exception=True)
         assert isinstance(request.user, User)

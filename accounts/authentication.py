@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -17,7 +18,7 @@ class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer sk-…`; the key's project is all that exists for the request."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        scheme, _space, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         found = (
@@ -26,7 +27,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             .first()
         )
         if found is None:
-            raise AuthenticationFailed("This API key is unknown or was revoked.")
+            raise AuthenticationFailed(_("This API key is unknown or was revoked."))
         return found.user, found
 
     def authenticate_header(self, request: Request) -> str:

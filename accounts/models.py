@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 HOUR, DAY, WEEK, MONTH = 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600
 LOWEST_THRESHOLD = 0.5
@@ -37,9 +38,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=150, blank=True)
     is_active = models.BooleanField(
-        "may log in", default=True, help_text="Approve a waiting account by switching this on."
+        gettext_lazy("may log in"),
+        default=True,
+        help_text=gettext_lazy("Approve a waiting account by switching this on."),
     )
-    is_staff = models.BooleanField("may open the admin", default=False)
+    is_staff = models.BooleanField(gettext_lazy("may open the admin"), default=False)
     date_joined = models.DateTimeField(auto_now_add=True)
 
     USERNAME_FIELD = "email"
@@ -65,64 +68,83 @@ class Project(models.Model):
     """A wall around documents, conversations and cached answers."""
 
     class Visibility(models.TextChoices):
-        MEMBERS = "members", "Members only"
-        EVERYONE = "everyone", "Everyone with an account may read and ask"
+        MEMBERS = "members", gettext_lazy("Members only")
+        EVERYONE = "everyone", gettext_lazy("Everyone with an account may read and ask")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=100)
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.MEMBERS)
     corpus_version = models.PositiveBigIntegerField(
-        default=0, editable=False, help_text="Moves with every change of what can be found in this project."
+        default=0,
+        editable=False,
+        help_text=gettext_lazy("Moves with every change of what can be found in this project."),
     )
     cache_ttl = models.PositiveIntegerField(
-        "cached answers live",
+        gettext_lazy("cached answers live"),
         default=HOUR,
         validators=[MinValueValidator(0), MaxValueValidator(WEEK)],
-        help_text="Seconds, one week at most. 0 switches the cache of answers off.",
+        help_text=gettext_lazy("Seconds, one week at most. 0 switches the cache of answers off."),
     )
     is_stable = models.BooleanField(
-        "documents seldom change", default=False, help_text="Cached answers live 24 hours at least."
+        gettext_lazy("documents seldom change"),
+        default=False,
+        help_text=gettext_lazy("Cached answers live 24 hours at least."),
     )
     uses_exact_cache = models.BooleanField(
-        "exact cache", default=True, help_text="The same question again is answered from the cache."
+        gettext_lazy("exact cache"),
+        default=True,
+        help_text=gettext_lazy("The same question again is answered from the cache."),
     )
     uses_semantic_cache = models.BooleanField(
-        "semantic cache", default=True, help_text="The same question in other words is answered from the cache."
+        gettext_lazy("semantic cache"),
+        default=True,
+        help_text=gettext_lazy("The same question in other words is answered from the cache."),
     )
     cache_threshold = models.FloatField(
-        "similarity threshold",
+        gettext_lazy("similarity threshold"),
         default=0.95,
         validators=[MinValueValidator(LOWEST_THRESHOLD), MaxValueValidator(1.0)],
-        help_text="Cosine from which on a stored question may be taken for the asked one, 0.5 to 1.",
+        help_text=gettext_lazy("Cosine from which on a stored question may be taken for the asked one, 0.5 to 1."),
     )
     cache_error_bound = models.FloatField(
-        "error bound of a semantic hit",
+        gettext_lazy("error bound of a semantic hit"),
         null=True,
         blank=True,
         validators=[MinValueValidator(0.001), MaxValueValidator(0.5)],
-        help_text="The largest probability of a wrong hit, such as 0.02; it replaces the threshold. Empty: none.",
+        help_text=gettext_lazy(
+            "The largest probability of a wrong hit, such as 0.02; it replaces the threshold. Empty: none."
+        ),
     )
     asks_second_opinion = models.BooleanField(
-        "second opinion",
+        gettext_lazy("second opinion"),
         default=False,
-        help_text="In doubt the model is asked whether two questions are one.",
+        help_text=gettext_lazy("In doubt the model is asked whether two questions are one."),
     )
     stale_ttl = models.PositiveIntegerField(
-        "expired answers may serve when every model is down, for",
+        gettext_lazy("expired answers may serve when every model is down, for"),
         default=DAY,
         validators=[MaxValueValidator(MONTH)],
-        help_text="Seconds after their end, 30 days at most. Only while their documents are unchanged. 0 for never.",
+        help_text=gettext_lazy(
+            "Seconds after their end, 30 days at most. Only while their documents are unchanged. 0 for never."
+        ),
     )
     cache_epoch = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Part of every key in Redis: moving it forgets all of them at once."
+        default=0,
+        editable=False,
+        help_text=gettext_lazy("Part of every key in Redis: moving it forgets all of them at once."),
     )
     verdict_offset = models.FloatField(
-        default=0.0, editable=False, help_text="What this project's judged hits add to the log-odds of a match."
+        default=0.0,
+        editable=False,
+        help_text=gettext_lazy("What this project's judged hits add to the log-odds of a match."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Nobody opens it any more; a task takes away what it holds."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=gettext_lazy("Nobody opens it any more; a task takes away what it holds."),
     )
 
     class Meta:
@@ -151,9 +173,9 @@ class Project(models.Model):
 
 
 class Role(models.TextChoices):
-    VIEWER = "viewer", "Viewer: reads and asks"
-    EDITOR = "editor", "Editor: adds and deletes documents too"
-    OWNER = "owner", "Owner"
+    VIEWER = "viewer", gettext_lazy("Viewer: reads and asks")
+    EDITOR = "editor", gettext_lazy("Editor: adds and deletes documents too")
+    OWNER = "owner", gettext_lazy("Owner")
 
 
 class Membership(models.Model):
@@ -183,12 +205,12 @@ class Invitation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
-    email = models.EmailField(blank=True, help_text="The one address that may use it; empty for any.")
+    email = models.EmailField(blank=True, help_text=gettext_lazy("The one address that may use it; empty for any."))
     digest = models.CharField(max_length=64, unique=True)
     created_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="invitations")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
-    max_uses = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: as many as come.")
+    max_uses = models.PositiveIntegerField(null=True, blank=True, help_text=gettext_lazy("Empty: as many as come."))
     uses = models.PositiveIntegerField(default=0)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -215,7 +237,7 @@ class ApiKey(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="api_keys")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100, blank=True)
-    prefix = models.CharField(max_length=12, help_text="The first characters, to tell keys apart.")
+    prefix = models.CharField(max_length=12, help_text=gettext_lazy("The first characters, to tell keys apart."))
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

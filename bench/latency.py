@@ -32,7 +32,7 @@ class Chat:
             "bench@example.org", uuid.uuid4().hex
         )
         Membership.objects.get_or_create(project=Project.objects.get(slug=PROJECT), user=self.user, role=Role.OWNER)
-        self._cookie = _session(self.user)
+        self._cookie = session(self.user)
 
     async def ask(self, text: str, *, fresh: bool = False) -> tuple[float, float, dict[str, Any]]:  # Any: an event
         """Milliseconds to the first words and to the end, and the event that ended it; a conversation of its own."""
@@ -66,7 +66,7 @@ class Chat:
         raise ConnectionError("the socket closed before the answer ended")
 
 
-def _session(user: Any) -> str:  # Any: the product's user
+def session(user: Any) -> str:  # Any: the product's user
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 

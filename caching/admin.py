@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
@@ -27,12 +29,20 @@ class ReadOnly:
         return False
 
 
+STATES = {
+    "live": gettext_lazy("live"),
+    "approved": gettext_lazy("approved"),
+    "suspended": gettext_lazy("suspended"),
+    "expired": gettext_lazy("expired"),
+}
+
+
 class StateFilter(admin.SimpleListFilter):
-    title = "state"
+    title = gettext_lazy("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [(state, state.capitalize()) for state in ("live", "approved", "suspended", "expired")]
+        return [(state, str(title).capitalize()) for state, title in STATES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[CacheEntry]) -> QuerySet[CacheEntry]:
         match self.value():
@@ -63,32 +73,33 @@ class CacheEntryAdmin(ReadOnly, ModelAdmin):
         return found.defer("embedding")
 
     @display(
-        description="State",
+        description=gettext_lazy("State"),
         label={"live": "success", "approved": "info", "suspended": "warning", "expired": "danger"},
     )
-    def shown_state(self, entry: CacheEntry) -> str:
+    def shown_state(self, entry: CacheEntry) -> tuple[str, str]:
+        state = "live" if entry.expires_at > timezone.now() else "expired"
         if entry.suspended_at:
-            return "suspended"
-        if entry.approved_at:
-            return "approved"
-        return "live" if entry.expires_at > timezone.now() else "expired"
+            state = "suspended"
+        elif entry.approved_at:
+            state = "approved"
+        return state, str(STATES[state])
 
     def has_curate_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("caching.change_cacheentry")
 
-    @action(description="Approve: outlives its time, not its evidence", permissions=["curate"])
+    @action(description=gettext_lazy("Approve: outlives its time, not its evidence"), permissions=["curate"])
     def approve(self, request: HttpRequest, queryset: QuerySet[CacheEntry]) -> None:
         assert isinstance(request.user, User)
         for entry in queryset:
             approval.approve(entry, request.user)
-        self.message_user(request, f"{len(queryset)} approved.")
+        self.message_user(request, _("%(count)s approved.") % {"count": len(queryset)})
 
-    @action(description="Evict from every cache", permissions=["curate"])
+    @action(description=gettext_lazy("Evict from every cache"), permissions=["curate"])
     def evict(self, request: HttpRequest, queryset: QuerySet[CacheEntry]) -> None:
         chosen = list(queryset)
         for entry in chosen:
             eviction.evict(entry)
-        self.message_user(request, f"{len(chosen)} evicted.")
+        self.message_user(request, _("%(count)s evicted.") % {"count": len(chosen)})
 
 
 @admin.register(CacheLookup)
@@ -116,6 +127,6 @@ class JudgementAdmin(ReadOnly, ModelAdmin):
     list_select_related = ("project",)
     search_fields = ("asked", "known")
 
-    @display(description="Verdict", label={"right": "success", "wrong": "danger"})
-    def shown_verdict(self, judgement: Judgement) -> str:
-        return "right" if judgement.is_right else "wrong"
+    @display(description=gettext_lazy("Verdict"), label={"right": "success", "wrong": "danger"})
+    def shown_verdict(self, judgement: Judgement) -> tuple[str, str]:
+        return ("right", _("right")) if judgement.is_right else ("wrong", _("wrong"))

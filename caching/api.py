@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -46,7 +47,7 @@ class CacheReportView(APIView):
         project = project_of(request, slug)
         days = request.query_params.get("days", str(DAYS))
         if not (days.isascii() and days.isdecimal() and len(days) < 5 and 1 <= int(days) <= MAX_DAYS):
-            raise InvalidInput(f"days: Give a number from 1 to {MAX_DAYS}.")
+            raise InvalidInput(_("days: Give a number from 1 to %(max_days)s.") % {"max_days": MAX_DAYS})
         found = {"settings": project, "report": report(project.id, int(days))}
         return Response(bodies.CacheReportBody(found).data)  # type: ignore[arg-type]  # a body of nobody's model
 
@@ -112,7 +113,7 @@ class CachedAnswersViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[CacheE
         try:
             return get_entry(project_of(self.request, slug).id, UUID(id))
         except ValueError as error:
-            raise InvalidInput("This is no id of a cached answer.") from error
+            raise InvalidInput(_("This is no id of a cached answer.")) from error
 
     def _detail(self, entry: CacheEntry) -> dict[str, object]:
         matched = list_matched_questions(entry)

@@ -3,11 +3,12 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.db import models
 from django.db.models.signals import post_delete, post_save
+from django.utils.translation import gettext_lazy
 
 
 class CachingConfig(AppConfig):
     name = "caching"
-    verbose_name = "Cache"
+    verbose_name = gettext_lazy("Cache")
 
     def ready(self) -> None:
         """Whoever loses or gains a right, in whichever way, breaks the seal of the projects that it concerns."""

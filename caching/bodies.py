@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from accounts.models import Project
@@ -214,7 +215,7 @@ class PlanQuery(serializers.Serializer[None]):
 
     def validate(self, attrs: Mapping[str, float]) -> Mapping[str, float]:
         if attrs.get("repeats", 0) + attrs.get("paraphrases", 0) > 1:
-            raise serializers.ValidationError("repeats and paraphrases together are 1 at most.")
+            raise serializers.ValidationError(_("repeats and paraphrases together are 1 at most."))
         return attrs
 
 

@@ -149,13 +149,13 @@ def _filled_in(request: dict[str, object]) -> dict[str, object]:
 
 def _messages(messages: object) -> list[object]:
     if not isinstance(messages, list):
-        raise _refused(("messages",), "is not a list")
+        raise _refused(("messages",), _("%(place)s is not a list."))
     return [_message(message, ("messages", number)) for number, message in enumerate(messages)]
 
 
 def _message(message: object, place: Place) -> dict[str, object]:
     if not isinstance(message, dict):
-        raise _refused(place, "is not an object")
+        raise _refused(place, _("%(place)s is not an object."))
     said = {field: value for field, value in message.items() if value is not None}
     match said.get("content"):
         case str(text):
@@ -182,7 +182,7 @@ def _written(value: object, place: Place) -> object:
         case list() | tuple():
             _check_depth(place)
             return [_written(item, (*place, number)) for number, item in enumerate(value)]
-    raise _refused(place, f"is a {type(value).__name__}, for which JSON has no word")
+    raise _refused(place, _("%(place)s is a %(kind)s, for which JSON has no word."), kind=type(value).__name__)
 
 
 def _object(value: Mapping[Any, object], place: Place) -> dict[str, object]:  # Any: a caller's keys, checked here
@@ -190,18 +190,19 @@ def _object(value: Mapping[Any, object], place: Place) -> dict[str, object]:  # 
     written: dict[str, object] = {}
     for key, item in value.items():
         if not isinstance(key, str):
-            raise _refused(place, f"has a key that is a {type(key).__name__}, not a string")
+            raise _refused(place, _("%(place)s has a key that is a %(kind)s, not a string."), kind=type(key).__name__)
         here = (*place, key)
         name = _text(key, here)
         if name in written:
-            raise _refused(here, "is there twice, in two ways to write one Unicode text")
+            raise _refused(here, _("%(place)s is there twice, in two ways to write one Unicode text."))
         written[name] = _written(item, here)
     return written
 
 
 def _text(text: str, place: Place) -> str:
     if not is_storable(text):
-        raise _refused(place, "has a NUL byte or a broken character (half a surrogate pair); send it as UTF-8")
+        told = _("%(place)s has a NUL byte or a broken character (half a surrogate pair); send it as UTF-8.")
+        raise _refused(place, told)
     return text if place[:1] == ("stop",) else _uniform(text)
 
 
@@ -212,17 +213,17 @@ def _uniform(text: str) -> str:
 def _number(number: int | float, place: Place) -> int | float:
     """Whole numbers as integers, exact at any size; `json` writes all others in the shortest way that is exact."""
     if not math.isfinite(number) if isinstance(number, float) else number.bit_length() > MAX_BITS:
-        raise _refused(place, "is not a number that JSON can carry (NaN, infinite or too large)")
+        raise _refused(place, _("%(place)s is not a number that JSON can carry (NaN, infinite or too large)."))
     return int(number) if number == int(number) else float(number)
 
 
 def _check_depth(place: Place) -> None:
     if len(place) > MAX_DEPTH:
-        raise _refused(place, f"is nested more than {MAX_DEPTH} levels deep")
+        raise _refused(place, _("%(place)s is nested more than %(most)s levels deep."), most=MAX_DEPTH)
 
 
-def _refused(place: Place, why: str) -> InvalidInput:
-    return InvalidInput(_("%(or)s %(why)s.") % {"or": _shown(place) or "The request", "why": why})
+def _refused(place: Place, told: str, **values: object) -> InvalidInput:
+    return InvalidInput(told % {"place": _shown(place) or _("The request"), **values})
 
 
 def _shown(place: Place) -> str:

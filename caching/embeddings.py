@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from asgiref.sync import async_to_sync
+from django.utils.translation import gettext as _
 
 from core.errors import ProviderTimeout, ProviderUnreachable
 from core.redis import PREFIX, RedisError, async_redis, or_default, sync_redis
@@ -49,7 +50,7 @@ async def embed_question(embedder: Embedder, text: str) -> Vector:
 
 async def _embed_now(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     if time.monotonic() < _silent_until.get(embedder.identity, 0.0):
-        raise ProviderUnreachable(f"The embedding model '{embedder.model}' does not answer.")
+        raise ProviderUnreachable(_("The embedding model '%(model)s' does not answer.") % {"model": embedder.model})
     try:
         return await embedder.embed(texts)
     except ProviderTimeout:

@@ -12,9 +12,12 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Value
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy, override
 
 from accounts.models import Project
 from caching import exact
@@ -26,7 +29,8 @@ from core.redis import RedisError
 
 log = logging.getLogger(__name__)
 
-CHANGED = "The passages that it stands on have changed."
+CHANGED = gettext_lazy("The passages that it stands on have changed.")
+DELETED = gettext_lazy("A document that it stands on was deleted.")
 PURGED_AT_ONCE = 1000  # rows
 
 
@@ -42,7 +46,7 @@ def refute(entry: UUID, *, corpus_version: int) -> None:
             row.delete()
         elif row.suspended_at is None:
             row.suspended_at = timezone.now()
-            row.suspended_because = CHANGED
+            row.suspended_because = _for_everybody(CHANGED)
             row.save(update_fields=["suspended_at", "suspended_because"])
         transaction.on_commit(lambda: forget_copies(row.project_id, [row.request_key]))
 
@@ -59,7 +63,7 @@ def forget_chunks(project_id: UUID, chunk_ids: Collection[UUID]) -> None:
             row.sources = _without(gone, row.sources)
             row.chunk_ids = [chunk_id for chunk_id in row.chunk_ids if chunk_id not in gone]
             row.suspended_at = timezone.now()
-            row.suspended_because = "A document that it stands on was deleted."
+            row.suspended_because = _for_everybody(DELETED)
             row.save(update_fields=["sources", "chunk_ids", "suspended_at", "suspended_because"])
     rows.filter(approved_at=None).only("id").delete()
     if keys:
@@ -104,12 +108,20 @@ def flush(project: Project) -> int:
         return rows.only("id").delete()[1].get("caching.CacheEntry", 0)
 
 
-def suspend(entry: CacheEntry, because: str) -> None:
+def suspend(entry: CacheEntry, because: str | Promise) -> None:
     """Take an approved answer out of service until a curator has looked at it."""
     with transaction.atomic():
         hold(entry.project_id)
-        CacheEntry.objects.filter(id=entry.id).update(suspended_at=timezone.now(), suspended_because=because[:300])
+        CacheEntry.objects.filter(id=entry.id).update(
+            suspended_at=timezone.now(), suspended_because=_for_everybody(because)
+        )
         transaction.on_commit(lambda: forget_copies(entry.project_id, [entry.request_key]))
+
+
+def _for_everybody(because: str | Promise) -> str:
+    """A reason as it is stored: whoever caused it, its readers are others."""
+    with override(settings.LANGUAGE_CODE):
+        return str(because)[:300]
 
 
 def move_epoch(project_id: UUID) -> None:

@@ -24,6 +24,8 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from caching.lease import BEAT, End, Lease, Standing
 from core.errors import PolyAIError, StreamCut
 from core.loops import PerLoop
@@ -115,12 +117,12 @@ class _Flight:
         self._tell()
 
     async def _fly(self) -> None:
-        end = _CUT
+        end = _cut()
         try:
             end = await self._reach_end(Lease(self._name))
         except Exception:  # a fault of our own: logged here, and nobody waits for what does not come
             log.exception("a flight crashed")
-            end = _UNFORESEEN
+            end = _unforeseen()
         finally:
             self._close()
             self.end = end
@@ -156,7 +158,7 @@ class _Flight:
     async def _abandon(self, lease: Lease) -> End:
         self._close()
         await lease.release()
-        return _CUT
+        return _cut()
 
     async def _lead(self, lease: Lease) -> End:
         """Make the items here, by the `produce` of one who rides, in a task that no rider can stop alone."""
@@ -191,7 +193,7 @@ class _Flight:
                     await news.wait()
 
     async def _generate(self, produce: Produce) -> None:
-        end = _CUT
+        end = _cut()
         try:
             async with aclosing(produce()) as items:
                 async for item in items:
@@ -201,7 +203,7 @@ class _Flight:
             end = End(error=error)
         except Exception:  # the last border of a generation: its riders, some in other processes, are told in our words
             log.exception("a generation failed")
-            end = _UNFORESEEN
+            end = _unforeseen()
         finally:
             self._made = end
             self._tell()
@@ -226,8 +228,12 @@ class _Flight:
             del self._flights[self._name]
 
 
-_CUT = End(error=StreamCut("The answer stopped in the middle. Ask again."))
-_UNFORESEEN = End(error=PolyAIError("Something went wrong on the server. Its log says what."))
+def _cut() -> End:
+    return End(error=StreamCut(_("The answer stopped in the middle. Ask again.")))
+
+
+def _unforeseen() -> End:
+    return End(error=PolyAIError(_("Something went wrong on the server. Its log says what.")))
 
 
 async def _forget(flights: dict[str, _Flight]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts.models import Project
 from caching import eviction
@@ -35,7 +38,12 @@ def judge(judgement: Judgement, answer: str) -> None:
             if entry.approved_at is None:
                 eviction.evict(entry)
             else:
-                eviction.suspend(entry, f"{judgement.get_origin_display()}: wrong for “{judgement.asked[:200]}”.")
+                with override(settings.LANGUAGE_CODE):  # whoever judges, its readers are others
+                    because = _("%(origin)s: wrong for “%(question)s”.") % {
+                        "origin": judgement.get_origin_display(),
+                        "question": judgement.asked[:200],
+                    }
+                eviction.suspend(entry, because)
         if judgement.probability is not None:
             refit(judgement.project)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from accounts.models import LOWEST_THRESHOLD, MONTH, WEEK
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -15,4 +17,5 @@ RANGES: dict[str, tuple[float, float]] = {
 def sentence(field: str) -> str:
     """`Give a number from 0.5 to 1.`"""
     low, high = RANGES[field]
-    return f"Give a number from {low:g} to {high:,g}." if high < WEEK else f"Give a number from {low} to {high:,}."
+    most = f"{high:,g}" if high < WEEK else f"{high:,}"
+    return _("Give a number from %(least)s to %(most)s.") % {"least": f"{low:g}", "most": most}

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from django.db.models import Count, Q
+from django.utils.translation import gettext_lazy
 
 from caching import ledger
 from caching.figures import FAULTS, PURPOSES, SAVING, STATUSES, VETOES, percentile
@@ -20,7 +21,7 @@ from core.redis import RedisError
 log = logging.getLogger(__name__)
 DAYS = 30
 MAX_DAYS = 365
-WHY_CLICKS_ARE_APART = (
+WHY_CLICKS_ARE_APART = gettext_lazy(
     "Readers click on what looks wrong to them and seldom on what is right, so their clicks are no sample of the "
     "hits. Audits are: hits are drawn by chance, answered again and compared."
 )

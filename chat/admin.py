@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import display
 
@@ -51,9 +53,9 @@ class ConversationAdmin(ModelAdmin):
     list_select_related = ("project", "user")
     inlines = (MessageInline,)
 
-    @display(description="Asked by")
+    @display(description=gettext_lazy("Asked by"))
     def asker(self, conversation: Conversation) -> str:
-        return str(conversation.user or "operator")
+        return str(conversation.user or _("operator"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

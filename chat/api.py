@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from asgiref.sync import async_to_sync
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -137,7 +138,7 @@ class AskView(APIView):
         fields = asked.validated_data
         wishes = cache_wishes(request.headers.get("Cache-Control", ""))
         if not fields["store"] and fields.get("conversation"):
-            raise InvalidInput("A conversation cannot go on with 'store': false. Leave one of the two out.")
+            raise InvalidInput(_("A conversation cannot go on with 'store': false. Leave one of the two out."))
         question = Question(
             actor=actor_of(request),
             project=fields["project"],
@@ -174,7 +175,10 @@ def parse_threshold(value: str) -> float | None:
     except ValueError:
         threshold = math.nan
     if not LOWEST_THRESHOLD <= threshold <= 1:
-        raise InvalidInput(f"X-PolyAI-Cache-Threshold must be a number from {LOWEST_THRESHOLD} to 1, such as 0.97.")
+        raise InvalidInput(
+            _("X-PolyAI-Cache-Threshold must be a number from %(lowest_threshold)s to 1, such as 0.97.")
+            % {"lowest_threshold": LOWEST_THRESHOLD}
+        )
     return threshold
 
 

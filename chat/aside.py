@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from contextlib import aclosing
 
+from django.utils.translation import gettext as _
+
 from core.errors import ProviderTimeout
 from providers.types import ChatMessage, ChatModel, ChatRequest, Completion
 
@@ -30,5 +32,7 @@ async def ask_aside(
                 else:
                     text += item.text
     except TimeoutError as error:
-        raise ProviderTimeout(f"The model '{model.name}' took too long for {what}.") from error
+        raise ProviderTimeout(
+            _("The model '%(name)s' took too long for %(what)s.") % {"name": model.name, "what": what}
+        ) from error
     return text, end

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from celery import current_app
 from django.conf import settings
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from accounts.selectors import get_corpus_version
@@ -115,7 +116,7 @@ async def _compare(hit: _Hit, figures: Counter[str]) -> bool:
     opinion = await ask_whether_agreed(inquiry.model, inquiry.text, message.content, text)
     figures.update(spent("audit", inquiry.model.name, opinion.prompt_tokens, opinion.completion_tokens))
     if opinion.is_same is None:
-        raise ProviderRefused(f"The model '{inquiry.model.name}' said neither yes nor no.")
+        raise ProviderRefused(_("The model '%(name)s' said neither yes nor no.") % {"name": inquiry.model.name})
     return opinion.is_same
 
 

@@ -22,6 +22,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from chat.addresses import addresses_plugin
 from chat.formulas import formulas_plugin
 from chat.grounding import CITATION
 from chat.unfinished import unfinished_plugin
@@ -31,6 +32,7 @@ Env: TypeAlias = dict[str, Any]  # Any: the parser keeps its own things there
 MAX_HIGHLIGHTED = 20_000  # characters of one block of code; more is shown plain
 PIECE = 4000  # characters of a paragraph that are read at once; what stands open at such a border stays open
 _NOTE = re.compile(r"\[\^([^\]\s]{1,80})\]")
+_LETTER = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc])|[^\\W\\d_]")  # one of Hebrew, Arabic …, or any other
 _WEB = re.compile(r"(?:https?:|mailto:)", re.IGNORECASE)
 
 
@@ -38,12 +40,16 @@ _WEB = re.compile(r"(?:https?:|mailto:)", re.IGNORECASE)
 def markdown() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False})
     parser.enable(["table", "strikethrough"])
-    parser.use(footnote_plugin, inline=False).use(tasklists_plugin).use(formulas_plugin).use(unfinished_plugin)
+    parser.use(footnote_plugin, inline=False).use(tasklists_plugin)
+    parser.use(formulas_plugin).use(addresses_plugin).use(unfinished_plugin)
     parser.core.ruler.at("inline", _in_pieces)
+    parser.core.ruler.push("direction", _direction)
     parser.inline.ruler.before("link", "citation", _citation)
     parser.inline.ruler.at("link", _closed_link)
     parser.inline.ruler.at("footnote_ref", _note)
     rules = {
+        "citation": _cite,
+        "note_number": _note_number,
         "fence": _code,
         "code_block": _code,
         "image": _image,
@@ -51,6 +57,8 @@ def markdown() -> MarkdownIt:
         "html_inline": _html_inline,
         "table_open": _table_open,
         "table_close": _table_close,
+        "th_open": _cell,
+        "td_open": _cell,
         "footnote_ref": _note_ref,
         "footnote_open": _note_open,
         "footnote_anchor": _note_anchor,
@@ -93,6 +101,18 @@ def _pieces(text: str) -> Iterator[str]:
     yield text[start:]
 
 
+def _direction(state: StateCore) -> None:
+    """A block is written from right to left where the first of its letters is."""
+    block: Token | None = None
+    for token in state.tokens:
+        if token.level == 0 and token.nesting == 1:
+            block = token
+        if block and token.type == "inline" and (letter := _LETTER.search(token.content)):
+            if letter[1]:
+                block.attrSet("dir", "rtl")
+            block = None
+
+
 def _closed_link(state: StateInline, silent: bool) -> bool:
     """A link has an end: to look for one behind every `[` of `[[[[…` takes ten times as long as all the rest."""
     return state.src.find("]", state.pos) > 0 and link(state, silent)
@@ -108,12 +128,7 @@ def _citation(state: StateInline, silent: bool) -> bool:
     if not silent:
         for number in map(int, re.findall(r"\d+", match[1])):
             if 1 <= number <= state.env.get("sources", 0):
-                token = state.push("html_inline", "", 0)
-                target = f"#source-{escape(state.env.get('answer_id', ''))}-{number}"
-                label = escape(gettext("Source %(number)s") % {"number": number})
-                token.content = (
-                    f'<a class="cite" href="{target}" data-source="{number}" aria-label="{label}">{number}</a>'
-                )
+                state.push("citation", "a", 0).meta["number"] = number
     state.pos = match.end()
     return True
 
@@ -128,7 +143,7 @@ def _note(state: StateInline, silent: bool) -> bool:
         return bool(footnote_ref(state, silent))
     if not silent:
         number = notes.setdefault(match[1], len(notes) + 1)
-        state.push("html_inline", "", 0).content = f'<sup class="footnote-ref">{number}</sup>'
+        state.push("note_number", "sup", 0).meta["number"] = number
     state.pos = match.end()
     return True
 
@@ -169,8 +184,19 @@ def _link(renderer: Any, tokens: list[Token], index: int, options: Any, env: Env
     return str(renderer.renderToken(tokens, index, options, env))
 
 
+def _cite(_renderer: object, tokens: list[Token], index: int, _options: object, env: Env) -> str:
+    number = tokens[index].meta["number"]
+    label = escape(gettext("Source %(number)s") % {"number": number})
+    target = f"#source-{escape(env.get('answer_id', ''))}-{number}"
+    return f'<a class="cite" href="{target}" data-source="{number}" aria-label="{label}">{number}</a>'
+
+
+def _note_number(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
+    return f'<sup class="footnote-ref">{tokens[index].meta["number"]}</sup>'
+
+
 def _html_inline(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
-    """Our own HTML only (a citation, a task's box): that of the text never becomes a token."""
+    """Our own HTML only (a task's box): that of the text never becomes a token."""
     html = tokens[index].content
     if "task-list-item-checkbox" in html:
         label = gettext("Done") if "checked=" in html else gettext("Open")
@@ -178,13 +204,20 @@ def _html_inline(_renderer: object, tokens: list[Token], index: int, _options: o
     return html
 
 
-def _table_open(_renderer: object, _tokens: list[Token], _index: int, _options: object, _env: Env) -> str:
+def _table_open(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
     label = escape(gettext("Table"))
-    return f'<div class="table" tabindex="0" role="group" aria-label="{label}"><table>\n'
+    direction = ' dir="rtl"' if tokens[index].attrGet("dir") else ""
+    return f'<div class="table" tabindex="0" role="group" aria-label="{label}"{direction}><table>\n'
 
 
 def _table_close(_renderer: object, _tokens: list[Token], _index: int, _options: object, _env: Env) -> str:
     return "</table></div>\n"
+
+
+def _cell(_renderer: object, tokens: list[Token], index: int, _options: object, _env: Env) -> str:
+    """The policy of the page forbids what the parser writes, a style."""
+    side = str(tokens[index].attrGet("style") or "").removeprefix("text-align:")
+    return f'<{tokens[index].tag} class="at-{side}">' if side else f"<{tokens[index].tag}>"
 
 
 def _note_ref(_renderer: object, tokens: list[Token], index: int, _options: object, env: Env) -> str:

@@ -12,6 +12,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Project
 
@@ -24,9 +25,9 @@ class Conversation(models.Model):
     """
 
     class Origin(models.TextChoices):
-        WEB = "web", "The chat page"
-        API = "api", "A program"
-        TERMINAL = "terminal", "The terminal"
+        WEB = "web", gettext_lazy("The chat page")
+        API = "api", gettext_lazy("A program")
+        TERMINAL = "terminal", gettext_lazy("The terminal")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.WEB)
@@ -35,7 +36,9 @@ class Conversation(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations"
     )
     title = models.CharField(max_length=120)
-    is_renamed = models.BooleanField(default=False, help_text="Its owner gave it its title: no model gives it another.")
+    is_renamed = models.BooleanField(
+        default=False, help_text=gettext_lazy("Its owner gave it its title: no model gives it another.")
+    )
     tip = models.ForeignKey("Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     pinned_at = models.DateTimeField(null=True, blank=True)
@@ -64,15 +67,15 @@ class Message(models.Model):
     """A question or an answer. `parent` is what it follows: edits and second tries become branches."""
 
     class Role(models.TextChoices):
-        USER = "user", "Question"
-        ASSISTANT = "assistant", "Answer"
+        USER = "user", gettext_lazy("Question")
+        ASSISTANT = "assistant", gettext_lazy("Answer")
 
     class Status(models.TextChoices):
-        STREAMING = "streaming", "Being written"
-        COMPLETE = "complete", "Complete"
-        STOPPED = "stopped", "Stopped by its reader"
-        FAILED = "failed", "Failed"
-        INTERRUPTED = "interrupted", "Interrupted: the server stopped"
+        STREAMING = "streaming", gettext_lazy("Being written")
+        COMPLETE = "complete", gettext_lazy("Complete")
+        STOPPED = "stopped", gettext_lazy("Stopped by its reader")
+        FAILED = "failed", gettext_lazy("Failed")
+        INTERRUPTED = "interrupted", gettext_lazy("Interrupted: the server stopped")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
@@ -84,10 +87,12 @@ class Message(models.Model):
     model = models.CharField(max_length=200, blank=True)
     is_extractive = models.BooleanField(default=False)
     finish_reason = models.CharField(max_length=30, blank=True)
-    sources = models.JSONField(default=list, help_text="Numbered passages: n, chunk_id, content_hash, document, text …")
-    usage = models.JSONField(default=dict, help_text="prompt_tokens, completion_tokens.")
-    stages = models.JSONField(default=dict, help_text="Milliseconds for each stage of the pipeline.")
-    cache = models.JSONField(default=dict, help_text="status, similarity, age, question.")
+    sources = models.JSONField(
+        default=list, help_text=gettext_lazy("Numbered passages: n, chunk_id, content_hash, document, text …")
+    )
+    usage = models.JSONField(default=dict, help_text=gettext_lazy("prompt_tokens, completion_tokens."))
+    stages = models.JSONField(default=dict, help_text=gettext_lazy("Milliseconds for each stage of the pipeline."))
+    cache = models.JSONField(default=dict, help_text=gettext_lazy("status, similarity, age, question."))
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -118,7 +123,7 @@ class MessageWords(models.Model):
     words = SearchVectorField()
 
     class Meta:
-        verbose_name_plural = "message words"
+        verbose_name_plural = gettext_lazy("message words")
         indexes = [GinIndex(fields=["words"], name="message_words")]
 
     def __str__(self) -> str:
@@ -129,13 +134,13 @@ class Feedback(models.Model):
     """What a reader says of an answer; a curator looks at it."""
 
     class Reason(models.TextChoices):
-        WRONG = "wrong", "Not right"
-        CACHED = "cached", "Wrong cached answer"
-        OUTDATED = "outdated", "Out of date"
-        INCOMPLETE = "incomplete", "Something is missing"
-        SOURCES = "sources", "The sources do not say this"
-        STYLE = "style", "Hard to read"
-        OTHER = "other", "Something else"
+        WRONG = "wrong", gettext_lazy("Not right")
+        CACHED = "cached", gettext_lazy("Wrong cached answer")
+        OUTDATED = "outdated", gettext_lazy("Out of date")
+        INCOMPLETE = "incomplete", gettext_lazy("Something is missing")
+        SOURCES = "sources", gettext_lazy("The sources do not say this")
+        STYLE = "style", gettext_lazy("Hard to read")
+        OTHER = "other", gettext_lazy("Something else")
 
     message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="feedback")
     is_good = models.BooleanField()

@@ -35,6 +35,7 @@ from chat.inquiry import scope_of
 from chat.pipeline import MAX_QUESTION
 from chat.routing import is_shareable
 from chat.types import AnswerCompleted, AnswerFailed, Question, facts_of
+from core import languages
 from core.database import in_db
 from core.errors import PolyAIError
 from core.redis import RedisAway, async_redis, within_budget
@@ -83,7 +84,9 @@ class Shortcut:
             await self._application(scope, _again(read, receive), send)
             return
         if isinstance(hit, Question):
-            await _tell(send, await end_of(hit))
+            with languages.readers(scope["headers"]):
+                end = await end_of(hit)
+            await _tell(send, end)
             return
         facts = facts_of(hit.answer, entry_id(hit.answer.project_id, hit.request_key))
         await _send(send, 200, cached_body(hit.answer, facts), cache_headers(facts))

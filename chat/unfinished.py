@@ -8,6 +8,7 @@ import re
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 
+from chat.addresses import ADDRESS
 from chat.formulas import FORMULA
 
 LONGEST = 4000  # characters of a paragraph's end that are looked at
@@ -17,16 +18,18 @@ _ROW = re.compile(r"[ \t]*\|")
 _DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 _PART = re.compile(
     rf"""(?P<kept>\\(?![(\[])[^\n] | (?<!`)(?P<run>`+)(?!`).{{1,2000}}?(?<!`)(?P=run)(?!`) | {FORMULA.pattern}
-        | <https?:[^\s<>]{{0,2000}}> | !?\[[^\[\]\n]{{0,500}}\]\([^\s()]{{0,2000}}\))
+        | <https?:[^\s<>]{{0,2000}}> | !?\[[^\[\]\n]{{0,500}}\]\((?:[^\s()]|\([^\s()]*\)){{0,2000}}\))
+    | (?P<address>{ADDRESS})
     | (?P<code>`+) | (?P<math>\$\$|\\\(|\\\[|(?<![\w$\\])\$(?=[^\s\d$]))
     | (?P<mark>\*{{1,3}}|(?<!\w)_{{1,2}}|_{{1,2}}(?!\w)|~~)""",
     re.VERBOSE | re.DOTALL,
 )
 # What ends in the middle of a citation, a footnote, a link, a picture or an address.
 _CITATION = re.compile(r"[ \t]?\[(?:\^[^\]\s]{0,80}|\d[\d\s,;]{0,80})?\Z|\A\[[ xX]\]?[ \t]*\Z")
-_LINK = re.compile(r"!?\[([^\[\]\n]{0,500})(?:\](?:\([^()\n]{0,2000})?)?\Z")
+_LINK = re.compile(r"!?\[([^\[\]\n]{0,500})(?:\](?:\((?>[^()\n]|\([^()\n]*+\)?){0,2000})?)?\Z")
 _CITED = re.compile(r"\[\^?[\d\s,;]+\]\Z")
-_ADDRESS = re.compile(r"<(?=https?:[^\s<>]{0,2000}\Z)|<h?t?t?p?s?\Z|!\Z|\\\Z")
+_ADDRESS = re.compile(r"<(?=https?\\?:[^\s<>]{0,2000}\Z)|<h?t?t?p?s?\Z|!\Z|\\\Z")
+_PUNCTUATION = re.compile(r"[!-'*-/:-@^-`{-~]")  # that of an address: brackets would open a formula
 
 
 def settled(text: str) -> str:
@@ -57,6 +60,8 @@ def closed(text: str) -> str:
     for part in _PART.finditer(text):
         if part["code"] or part["math"]:
             return _with_marks(_as_code(text, part), open_marks)
+        if part["address"] and part.end() == len(text):  # a link when it is whole; its letters stay where they are
+            text = text[: part.start()] + _PUNCTUATION.sub(r"\\\g<0>", part[0])
         if mark := part["mark"]:
             before, after = text[: part.start()][-1:], text[part.end() :][:1]
             if open_marks and not before.isspace() and _closes(open_marks, mark):

@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.authentication import actor_of
@@ -36,9 +37,9 @@ BLANK_QUESTION = {"role": "user", "id": ""}
 BLANK_ANSWER = {"role": "assistant", "id": "", "status": "streaming", "rating": None}
 SUGGESTIONS = {
     "polyai-handbook": [
-        "How does PolyAI decide that a cached answer may be served?",
-        "Which environment variables configure the language model?",
-        "Where does PolyAI keep its data?",
+        gettext_lazy("How does PolyAI decide that a cached answer may be served?"),
+        gettext_lazy("Which environment variables configure the language model?"),
+        gettext_lazy("Where does PolyAI keep its data?"),
     ]
 }
 

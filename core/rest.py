@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, NotFound, PermissionDenied, ValidationError
 from rest_framework.response import Response
@@ -36,7 +37,10 @@ class Strict(serializers.Serializer[None]):
     def to_internal_value(self, data: Any) -> Any:  # Any: REST framework's signature
         if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
             known = ", ".join(self.fields)
-            told = f"There is no field '{unknown[0]}' here; known are {known}."
+            told = _("There is no field '%(unknown)s' here; known are %(known)s.") % {
+                "unknown": unknown[0],
+                "known": known,
+            }
             raise serializers.ValidationError({"non_field_errors": [told]})
         return super().to_internal_value(data)
 
@@ -48,12 +52,15 @@ def error_response(code: str, message: str, status: int) -> Response:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:  # Any: REST framework's context
     """What a view raised, as `{"error": …}`; None, for Django's own page and log, for what nobody foresaw."""
     if isinstance(error, OperationalError | InterfaceError):
-        error = StoreUnavailable("The database does not answer. Try again in a moment.")
+        error = StoreUnavailable(_("The database does not answer. Try again in a moment."))
     if isinstance(error, RequestDataTooBig):
         megabytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2
-        error = TooLong(f"The body has more than {megabytes} MB. Upload long texts as documents instead.")
+        error = TooLong(
+            _("The body has more than %(megabytes)s MB. Upload long texts as documents instead.")
+            % {"megabytes": megabytes}
+        )
     if isinstance(error, RecursionError):
-        error = InvalidInput("The body is nested too deeply.")
+        error = InvalidInput(_("The body is nested too deeply."))
     if isinstance(error, PolyAIError):
         return error_response(error.code, error.message, error.status)
     response = default_handler(error, context)
@@ -63,7 +70,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         response.data = {"error": {"code": "invalid_input", "message": storable(_sentence(error.detail))}}
     else:
         if isinstance(error, Http404):
-            error = NotFound("There is nothing here.")
+            error = NotFound(_("There is nothing here."))
         elif isinstance(error, DjangoPermissionDenied):
             error = PermissionDenied()
         assert isinstance(error, APIException)

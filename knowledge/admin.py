@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -56,8 +56,11 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    project = forms.ModelChoiceField(Project.objects.all(), widget=UnfoldAdminSelectWidget)
+    project = forms.ModelChoiceField(
+        Project.objects.all(), label=gettext_lazy("Project"), widget=UnfoldAdminSelectWidget
+    )
     files = ManyFilesField(  # type: ignore[assignment]  # a form has an attribute of that name, a field may too
+        label=gettext_lazy("Files"),
         widget=ManyFiles(attrs={"multiple": True, "accept": ",".join([*PARSERS, archives.ENDING])}),
         help_text=gettext_lazy("A file whose name is in the project already becomes that document's next version."),
     )
@@ -77,7 +80,7 @@ class ChunkInline(ReadOnly, TabularInline):
 
 
 class TagFilter(admin.SimpleListFilter):
-    title = "tag"
+    title = gettext_lazy("tag")
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
@@ -129,37 +132,44 @@ class DocumentAdmin(ModelAdmin):
         return False
 
     @display(
-        description=_("State"),
+        description=gettext_lazy("State"),
         ordering="state",
-        label={"Ready": "success", "Failed": "danger", "Queued": "info", "Reading": "warning", "Embedding": "warning"},
+        label={
+            "ready": "success",
+            "failed": "danger",
+            "queued": "info",
+            "parsing": "warning",
+            "embedding": "warning",
+            "cancelled": "",
+        },
     )
-    def shown_state(self, document: Document) -> str:
-        return document.get_state_display()
+    def shown_state(self, document: Document) -> tuple[str, str]:
+        return document.state, document.get_state_display()
 
-    @display(description=_("Reason"), ordering="error_code")
+    @display(description=gettext_lazy("Reason"), ordering="error_code")
     def reason(self, document: Document) -> str:
         return Truncator(document.error or document.notes).chars(120)
 
-    @display(description=_("Chunks"))
+    @display(description=gettext_lazy("Chunks"))
     def progress(self, document: Document) -> str:
-        return f"{document.chunks_embedded} of {document.chunks_total}"
+        return _("%(done)s of %(total)s") % {"done": document.chunks_embedded, "total": document.chunks_total}
 
     def has_retry_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return bool(self.has_add_permission(request))
 
-    @action(description=_("Try again"), permissions=["retry"])
+    @action(description=gettext_lazy("Try again"), permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         self.message_user(request, carry_out(Change(action="retry"), list(queryset)).message)
 
-    @action(description=_("Cancel"), permissions=["retry"])
+    @action(description=gettext_lazy("Cancel"), permissions=["retry"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         self.message_user(request, carry_out(Change(action="cancel"), list(queryset)).message)
 
-    @action(description=_("Read it"), url_path="read")
+    @action(description=gettext_lazy("Read it"), url_path="read")
     def open_document(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._lead(object_id, "document")
 
-    @action(description=_("Search playground"), url_path="playground")
+    @action(description=gettext_lazy("Search playground"), url_path="playground")
     def open_playground(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._lead(object_id, "playground")
 
@@ -187,7 +197,7 @@ class DocumentAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "form": form,
             "opts": self.opts,
-            "title": "Upload documents",
+            "title": _("Upload documents"),
         }
         return render(request, "admin/knowledge/upload.html", context)
 
@@ -200,14 +210,16 @@ class DocumentAdmin(ModelAdmin):
             uploaded = services.upload(
                 project=project, name=file.name or "", file=file, user=request.user, is_bulk=is_bulk
             )
-            self.message_user(request, f"{uploaded.document.name} was queued.")
+            self.message_user(request, _("%(name)s was queued.") % {"name": uploaded.document.name})
         except PolyAIError as error:
             self.message_user(request, f"{file.name}: {error.message}", messages.ERROR)
 
     def _upload_archive(self, request: HttpRequest, project: Project, file: UploadedFile[bytes]) -> None:
         assert isinstance(request.user, User)
         unpacked = archives.upload_archive(project=project, name=file.name or "", file=file, user=request.user)
-        self.message_user(request, f"{len(unpacked.documents)} files of {file.name} were queued.")
+        count = len(unpacked.documents)
+        told = ngettext("%(count)s file of %(name)s was queued.", "%(count)s files of %(name)s were queued.", count)
+        self.message_user(request, told % {"count": count, "name": file.name})
         for refused in unpacked.refused:
             self.message_user(request, f"{file.name}/{refused.name}: {refused.error.message}", messages.ERROR)
 
@@ -236,7 +248,11 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
-    @display(description=_("Text"))
+    @display(description=gettext_lazy("Locator"))
+    def locator(self, chunk: Chunk) -> str:
+        return chunk.locator
+
+    @display(description=gettext_lazy("Text"))
     def beginning(self, chunk: Chunk) -> str:
         return chunk.text[:120]
 

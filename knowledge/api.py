@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db.models import QuerySet
+from django.utils.functional import lazy
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
@@ -69,13 +71,16 @@ class BulkBody(serializers.Serializer[None]):
     message = serializers.CharField()
 
 
+def _unknown(values: Iterable[str]) -> str:
+    return _("'{input}' is not known; it is one of %(values)s.") % {"values": ", ".join(values)}
+
+
 def _one_of(values: Iterable[str], help_text: str) -> serializers.ChoiceField:
-    told = f"'{{input}}' is not known; it is one of {', '.join(values)}."
     return serializers.ChoiceField(
         list(values),
         required=False,
         help_text=help_text,
-        error_messages={"invalid_choice": told},
+        error_messages={"invalid_choice": lazy(_unknown, str)(values)},
     )
 
 

@@ -3,11 +3,12 @@ from typing import Any
 from django.apps import AppConfig
 from django.db import transaction
 from django.db.models.signals import post_delete
+from django.utils.translation import gettext_lazy
 
 
 class KnowledgeConfig(AppConfig):
     name = "knowledge"
-    verbose_name = "Knowledge"
+    verbose_name = gettext_lazy("Knowledge")
 
     def ready(self) -> None:
         from accounts.models import Project

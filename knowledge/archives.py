@@ -31,8 +31,8 @@ from accounts.models import Project, User
 from core.errors import InvalidInput, PolyAIError, TooLong, UnreadableFile, UnsupportedFile
 from core.text import nfc
 from knowledge import services
+from knowledge.checks import check_kind
 from knowledge.models import Document
-from knowledge.parsers import check_kind
 
 log = logging.getLogger(__name__)
 ENDING = ".zip"

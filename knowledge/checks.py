@@ -12,10 +12,16 @@ from django.utils.translation import gettext as _
 
 from core.errors import InvalidInput, TooLong, UnreadableFile
 from core.text import nfc
+from knowledge import parsers
 
 NAME_LENGTH, TAG_LENGTH = 255, 50
 BLANK = " \u115f\u1160\u2800\u3164\uffa0"  # printable to Unicode, and yet nothing is seen
 MEGABYTE = 1024 * 1024
+
+
+def check_kind(name: str) -> None:
+    """Raises UnsupportedFile, in the reader's language, for a file that nothing here reads."""
+    parsers.check_kind(name, _)
 
 
 def checked_tag(tag: str) -> str:

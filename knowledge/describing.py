@@ -18,7 +18,6 @@ from knowledge.models import Document
 MAX_KEYS = 50
 KEY_LENGTH = 100
 VALUE_LENGTH = 1000
-UNSTORABLE = "has a NUL character or half a surrogate pair, which cannot be stored; take it out"
 
 
 def describe(
@@ -48,8 +47,11 @@ def check_metadata(metadata: Mapping[str, object]) -> None:
     for key, value in metadata.items():
         if not is_storable(key):
             raise InvalidInput(
-                _("The key '%(key)s' of the metadata %(unstorable)s.")
-                % {"key": storable(key), "unstorable": UNSTORABLE}
+                _(
+                    "The key '%(key)s' of the metadata has a NUL character or half a surrogate pair, "
+                    "which cannot be stored; take it out."
+                )
+                % {"key": storable(key)}
             )
         if not key or len(key) > KEY_LENGTH:
             raise InvalidInput(_("A key of metadata has 1 to %(key_length)s characters.") % {"key_length": KEY_LENGTH})
@@ -60,7 +62,11 @@ def check_metadata(metadata: Mapping[str, object]) -> None:
             )
         if isinstance(value, str) and not is_storable(value):
             raise InvalidInput(
-                _("The value of '%(key)s' in the metadata %(unstorable)s.") % {"key": key, "unstorable": UNSTORABLE}
+                _(
+                    "The value of '%(key)s' in the metadata has a NUL character or half a surrogate pair, "
+                    "which cannot be stored; take it out."
+                )
+                % {"key": key}
             )
         if isinstance(value, float) and not isfinite(value):
             raise InvalidInput(

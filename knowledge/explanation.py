@@ -9,12 +9,13 @@ from dataclasses import replace
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.types import Actor
 from core.errors import NotFound
 from knowledge.lexical import count_lexemes, lexeme_of, split_words
 from knowledge.models import Chunk, ChunkEmbedding, ChunkWords
-from knowledge.passages import Ranked, assemble, passage_of
+from knowledge.passages import SURPLUS, Ranked, assemble, passage_of
 from knowledge.reranking import score, wanted
 from knowledge.retrieval import EVERYTHING, POOL, TOP, rank
 from knowledge.selectors import list_documents
@@ -39,17 +40,17 @@ def explain(
 ) -> Explanation:
     """`retrieval.search` laid open: every chunk that either side had among its best, and what became of it."""
     stages: dict[str, float] = {}
-    with _timed(stages, "space"):
+    with _timed(stages, gettext_noop("space")):
         space = find_searched(embedder) if vector is not None else None
-    with _timed(stages, "search"):
+    with _timed(stages, gettext_noop("search")):
         ranked = rank(actor, project_id, space, vector, text, filters=filters, pool=2 * DEPTH)
-    with _timed(stages, "assemble"):
+    with _timed(stages, gettext_noop("assemble")):
         shown = wanted(limit)
         assembly = assemble(ranked[: shown + POOL], shown)
     passages = assembly.passages
     scores: dict[UUID, float] = {}
     if shown > limit:
-        with _timed(stages, "rerank"):
+        with _timed(stages, gettext_noop("rerank")):
             passages, scores = score(text, passages)
     dropped = {passage.chunk_id: _too_far(limit) for passage in passages[limit:]} | assembly.dropped
     candidates = tuple(
@@ -102,19 +103,19 @@ def explain_chunk(
 
 def _reasons(report: ChunkReport, ranked: Sequence[Ranked], limit: int) -> Iterator[str]:
     if not report.is_live:
-        yield "Its version of the document is not the one that searches find."
+        yield _("Its version of the document is not the one that searches find.")
     if not report.passes_filters:
-        yield "The filters leave its document out."
+        yield _("The filters leave its document out.")
     if not report.has_vector:
-        yield "It has no vector in the embedding space in use, so that it cannot be found by its meaning."
+        yield _("It has no vector in the embedding space in use, so that it cannot be found by its meaning.")
     if not report.has_words:
-        yield "Its words have not been indexed yet; that is done in the background."
+        yield _("Its words have not been indexed yet; that is done in the background.")
     elif not report.found:
-        yield "It has none of the question's words."
+        yield _("It has none of the question's words.")
     if not (report.is_live and report.passes_filters):
         return
     if report.position is None:
-        yield f"It is not among the best {FAR:,} chunks by meaning, nor by words."
+        yield _("It is not among the best %(count)s chunks by meaning, nor by words.") % {"count": f"{FAR:,}"}
     elif report.position > limit + POOL:
         yield _too_far(limit)
     else:
@@ -143,7 +144,7 @@ def _unranked(chunk: Chunk) -> Ranked:
 
 
 def _too_far(limit: int) -> str:
-    return f"Not among the best {limit}."
+    return SURPLUS % {"limit": limit}
 
 
 @contextmanager

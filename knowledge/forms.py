@@ -52,7 +52,9 @@ class PolicyForm(forms.Form):
 class PreviewForm(forms.Form):
     """Sizes to be tried on one document."""
 
-    document = forms.ModelChoiceField(Document.objects.none(), empty_label=gettext_lazy("Choose a document"))
+    document = forms.ModelChoiceField(
+        Document.objects.none(), label=gettext_lazy("Document"), empty_label=gettext_lazy("Choose a document")
+    )
     chunk_tokens = forms.IntegerField(label=gettext_lazy("Largest chunk"))
     chunk_overlap = forms.IntegerField(label=gettext_lazy("Overlap"))
 

@@ -21,6 +21,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from caching.embeddings import embed_texts
 from core.errors import PolyAIError, ProviderError, StoreUnavailable, UnreadableFile
@@ -78,7 +79,9 @@ def _do(document_id: UUID, state: Document.State, step: Callable[[Document], flo
         if document is None:
             return None
         if document.attempts > MAX_ATTEMPTS:
-            raise PolyAIError(f"Given up after {MAX_ATTEMPTS} tries: the file stops its reader.")
+            raise PolyAIError(
+                _("Given up after %(max_attempts)s tries: the file stops its reader.") % {"max_attempts": MAX_ATTEMPTS}
+            )
         with claim.heartbeat(document):
             return step(document)
     except LostClaim:
@@ -88,10 +91,10 @@ def _do(document_id: UUID, state: Document.State, step: Callable[[Document], flo
         failure = error
     except (OperationalError, InterfaceError) as error:
         log.warning("document %s: the database does not answer (%s)", document_id, type(error).__name__)
-        failure = StoreUnavailable("The database did not answer.")
+        failure = StoreUnavailable(_("The database did not answer."))
     except Exception:  # the last border of a worker: the document must not stay "in hand" for ever
         log.exception("document %s: ingestion failed", document_id)
-        failure = Unforeseen("Something went wrong on the server; its log says what.")
+        failure = Unforeseen(_("Something went wrong on the server; its log says what."))
     return _give_up(document, failure) if document else None
 
 
@@ -108,7 +111,7 @@ def _parse(document: Document) -> float:
     chunking, title = get_chunking(document.project), title_of(reading.parts, reading.title)
     parts, pieces = _parts(document, reading), cut(document, reading, chunking, title)
     if not pieces:
-        raise UnreadableFile("There is no text in the file.")
+        raise UnreadableFile(_("There is no text in the file."))
     known = {"notes": reading.notes, "title": title, "chunking": str(chunking), "parts_hash": document.content_hash}
     with transaction.atomic():
         claim.release(document, state=Document.State.EMBEDDING, chunks_total=len(pieces), attempts=0, **known)
@@ -179,7 +182,10 @@ def _give_up(document: Document, error: PolyAIError) -> float | None:
     fields: dict[str, object] = {"state": Document.State.FAILED, "error": error.message}
     if wish is not None or (error.retryable and document.attempts < MAX_ATTEMPTS):
         pause = min(FIRST_PAUSE * 2.0 ** (document.attempts - 1), LONGEST_PAUSE)
-        fields = {"state": Document.State.QUEUED, "error": f"{error.message} Trying again by itself."}
+        fields = {
+            "state": Document.State.QUEUED,
+            "error": _("%(reason)s Trying again by itself.") % {"reason": error.message},
+        }
     if wish is not None:  # it says when to come back: that is no failure, and may happen any number of times
         pause = patience.kept_within(wish)
         fields["attempts"] = F("attempts") - 1

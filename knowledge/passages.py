@@ -10,15 +10,17 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy
+
 from knowledge.models import Chunk
 from knowledge.types import Passage
 
 LIKENESS = 0.9  # of the two texts' shingles (Jaccard; Broder 1997), from which on they say the same
 SHINGLE = 3  # words
 LONGEST = 3_000  # characters of a passage of several chunks
-TWIN = "Says the same as a better one, in {}."
-MERGED = "Part of a better one, its neighbour."
-SURPLUS = "Not among the best {}."
+TWIN = gettext_lazy("Says the same as a better one, in %(place)s.")
+MERGED = gettext_lazy("Part of a better one, its neighbour.")
+SURPLUS = gettext_lazy("Not among the best %(limit)s.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def assemble(ranked: Sequence[Ranked], limit: int) -> Assembly:
         own = _shingles(row.text)
         twin = next((k for k, known in zip(kept, shingles, strict=True) if _is_twin(row, own, k, known)), None)
         if twin is not None:
-            dropped[row.chunk_id] = TWIN.format(f"{twin.document} · {twin.locator}" if twin.locator else twin.document)
+            dropped[row.chunk_id] = TWIN % {
+                "place": f"{twin.document} · {twin.locator}" if twin.locator else twin.document
+            }
             continue
         kept.append(row)
         shingles.append(own)
@@ -87,8 +91,9 @@ def assemble(ranked: Sequence[Ranked], limit: int) -> Assembly:
             break
     passages = [passage_of(group) for group in groups]
     joined = {row.chunk_id for group in groups for row in group}
-    dropped |= {row.chunk_id: SURPLUS.format(limit) for row in kept if row.chunk_id not in joined}
-    dropped |= dict.fromkeys(joined - {passage.chunk_id for passage in passages}, MERGED)
+    surplus = SURPLUS % {"limit": limit}
+    dropped |= {row.chunk_id: surplus for row in kept if row.chunk_id not in joined}
+    dropped |= dict.fromkeys(joined - {passage.chunk_id for passage in passages}, str(MERGED))
     return Assembly(passages=passages, dropped=dropped)
 
 

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.utils.translation import gettext as _
+
 from core.errors import ProviderError, ProviderRateLimited
 from core.redis import PREFIX, RedisError, sync_redis
 from providers.types import Embedder
@@ -25,7 +27,9 @@ def kept_within(wish: float) -> float:
 def respected(embedder: Embedder) -> Iterator[None]:
     """Ask an embedder inside. Raises ProviderRateLimited at once while it wants to be left alone."""
     if left := _seconds_left(embedder):
-        raise ProviderRateLimited(f"The embedding model '{embedder.model}' is over its limit.", retry_after=left)
+        raise ProviderRateLimited(
+            _("The embedding model '%(model)s' is over its limit.") % {"model": embedder.model}, retry_after=left
+        )
     try:
         yield
     except ProviderError as error:

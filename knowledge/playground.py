@@ -10,6 +10,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.db.models import F
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.types import Actor
 from caching.canonical import canonical_text
@@ -22,7 +23,7 @@ from knowledge.spaces import get_serving_embedder
 from knowledge.types import Candidate, ChunkReport, Explanation, Filters
 from providers.types import Vector
 
-WITHOUT_VECTOR = "The embedder does not answer, so this search went by words alone."
+WITHOUT_VECTOR = gettext_lazy("The embedder does not answer, so this search went by words alone.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ def put_to_search(
     try:
         vector = async_to_sync(embed_question)(embedder, text)
     except ProviderError:
-        notice = WITHOUT_VECTOR
+        notice = str(WITHOUT_VECTOR)
     embedding = {"embed": round((time.perf_counter() - began) * 1000, 2)}
     found = explain(actor, project_id, embedder, text, vector, limit=limit, filters=filters)
     report = None

@@ -57,19 +57,25 @@ def problems(
     """What is wrong with a policy, by field; empty for one that can be stored."""
     found: dict[str, str] = {}
     if not SMALLEST_LIMIT <= chunk_tokens <= LARGEST_LIMIT:
-        found["chunk_tokens"] = f"Give a number from {SMALLEST_LIMIT} to {LARGEST_LIMIT:,}."
+        found["chunk_tokens"] = _between(SMALLEST_LIMIT, LARGEST_LIMIT)
     elif chunk_tokens > largest_limit():
-        found["chunk_tokens"] = (
-            f"The built-in embedding model sees 256 tokens, with the headings above a chunk: give {LARGEST} at most, "
+        found["chunk_tokens"] = _(
+            "The built-in embedding model sees 256 tokens, with the headings above a chunk: give %(most)s at most, "
             "or connect a model that sees more (POLYAI_EMBEDDING_BASE_URL)."
-        )
+        ) % {"most": LARGEST}
     if not 0 <= chunk_overlap <= chunk_tokens // 2:
-        found["chunk_overlap"] = f"Give a number from 0 to half of the chunk’s tokens, {max(chunk_tokens, 0) // 2}."
+        found["chunk_overlap"] = _("Give a number from 0 to half of the chunk’s tokens, %(most)s.") % {
+            "most": max(chunk_tokens, 0) // 2
+        }
     if not 0 <= max_documents <= MOST_DOCUMENTS:
-        found["max_documents"] = f"Give a number from 0 to {MOST_DOCUMENTS:,}."
+        found["max_documents"] = _between(0, MOST_DOCUMENTS)
     if not 0 <= max_megabytes <= MOST_MEGABYTES:
-        found["max_megabytes"] = f"Give a number from 0 to {MOST_MEGABYTES:,}."
+        found["max_megabytes"] = _between(0, MOST_MEGABYTES)
     return found
+
+
+def _between(least: int, most: int) -> str:
+    return _("Give a number from %(least)s to %(most)s.") % {"least": least, "most": f"{most:,}"}
 
 
 def change_policy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.forms import model_to_dict
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -118,7 +119,7 @@ class ChunkingPreviewView(APIView):
         wanted = asked.validated_data
         document = get_document(actor_of(request), wanted["document"])
         if document.project_id != project.id:
-            raise NotFound("There is no such document in this project.")
+            raise NotFound(_("There is no such document in this project."))
         found = preview(document, wanted["chunk_tokens"], wanted["chunk_overlap"], wanted["first"])
         return Response(PreviewBody(found).data)
 

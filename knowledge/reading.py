@@ -9,7 +9,7 @@ from typing import IO
 from django.conf import settings
 
 from knowledge import sandbox
-from knowledge.parsers import check_kind
+from knowledge.checks import check_kind
 from knowledge.types import Part, Reading
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from caching.embeddings import embed_texts
 from core.errors import InvalidInput, PolyAIError
@@ -110,7 +111,9 @@ def start(embedder: Embedder, precision: str = EmbeddingSpace.Precision.FULL) ->
     with transaction.atomic():
         space = EmbeddingSpace.objects.select_for_update().get(id=space.id)
         if space.status == EmbeddingSpace.Status.ACTIVE and not count_missing(space, most=1):
-            raise InvalidInput(f"{space} is the active embedding space, and every chunk is in it.")
+            raise InvalidInput(
+                _("%(space)s is the active embedding space, and every chunk is in it.") % {"space": space}
+            )
         if space.status == EmbeddingSpace.Status.RETIRED:
             space.status = EmbeddingSpace.Status.BUILDING
         space.completed_at = space.retry_at = None
@@ -260,7 +263,9 @@ def drop(space: EmbeddingSpace) -> None:
         if row is None:
             return
         if row.status == EmbeddingSpace.Status.ACTIVE:
-            raise InvalidInput(f"{row} is the active embedding space: switch to another one first.")
+            raise InvalidInput(
+                _("%(space)s is the active embedding space: switch to another one first.") % {"space": row}
+            )
         row.delete()
     partitions.drop_space(space.id)
 
@@ -271,22 +276,8 @@ def find_by_name(name: str) -> EmbeddingSpace:
     if len(found) == 1:
         return found[0]
     known = EmbeddingSpace.objects.order_by("created_at")
-    names = ", ".join(f"{s.model}@{s.provider} ({s.id})" for s in (found or known)) or "none yet"
-    raise InvalidInput(f"{'Several spaces are' if found else 'No space is'} called '{name}'. There are: {names}.")
-
-
-def told(estimate: Estimate) -> str:
-    """An estimate in words."""
-    money = "price unknown (POLYAI_PRICES)" if estimate.dollars is None else f"about {estimate.dollars:,.2f} US dollars"
-    return (
-        f"{estimate.chunks:,} chunks, about {estimate.tokens:,} tokens, {money}, about {_duration(estimate.seconds)} "
-        f"at the speed of a sample; {estimate.dimensions:,} dimensions"
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} minutes"
-    return f"{seconds / 3600:.1f} hours"
+    names = ", ".join(f"{s.model}@{s.provider} ({s.id})" for s in (found or known)) or _("none yet")
+    told = _("No space is called '%(name)s'. There are: %(names)s.")
+    if found:
+        told = _("Several spaces are called '%(name)s'. There are: %(names)s.")
+    raise InvalidInput(told % {"name": name, "names": names})

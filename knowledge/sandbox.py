@@ -19,6 +19,8 @@ from contextlib import suppress
 from typing import IO, Any
 
 from django.conf import settings
+from django.utils.translation import get_language, to_locale
+from django.utils.translation import gettext as _
 
 from core.errors import DamagedFile, InvalidInput, ParserLost, TooLargeToRead, TooSlowToRead, from_code
 
@@ -69,7 +71,7 @@ class _Process:
             line = self._answers.readline(BLOCK)
             head: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
             if head.get("size", 0) > LARGEST:
-                raise TooLargeToRead("The file has more text than can be taken in. Split it.")
+                raise TooLargeToRead(_("The file has more text than can be taken in. Split it."))
             body = self._answers.read(head.get("size", 0))
             if not head or len(body) < head["size"]:
                 raise self._reason()
@@ -97,8 +99,11 @@ class _Process:
         status = self._end()
         if self._is_late or status == -signal.SIGXCPU:
             return TooSlowToRead(
-                f"Reading the file took more than {settings.PARSER_SECONDS} seconds. "
-                "Split it, or have POLYAI_PARSER_SECONDS raised."
+                _(
+                    "Reading the file took more than %(parser_seconds)s seconds. Split it, or have "
+                    "POLYAI_PARSER_SECONDS raised."
+                )
+                % {"parser_seconds": settings.PARSER_SECONDS}
             )
         if status in FROM_OUTSIDE:
             return _Lost(f"ended by status {status}")
@@ -106,8 +111,11 @@ class _Process:
             log.error("the process that reads files failed with status %s", status)
             return _Lost(f"failed with status {status}")
         return DamagedFile(
-            "The file broke the program that reads it: it is damaged, or needs more than "
-            f"{settings.PARSER_MEGABYTES} MB of memory. Open it and save it again, or split it."
+            _(
+                "The file broke the program that reads it: it is damaged, or needs more than "
+                "%(parser_megabytes)s MB of memory. Open it and save it again, or split it."
+            )
+            % {"parser_megabytes": settings.PARSER_MEGABYTES}
         )
 
     def _end(self) -> int:
@@ -140,7 +148,11 @@ def ask(question: dict[str, Any], file: IO[bytes]) -> tuple[dict[str, Any], byte
     A process that is killed from outside is replaced, once. Raises what the parsers raise, and ParserLost.
     """
     file.seek(0, io.SEEK_END)
-    question = {**question, "size": file.tell()}
+    language = {
+        "language": to_locale(get_language() or settings.LANGUAGE_CODE),
+        "catalogs": str(settings.LOCALE_PATHS[0]),
+    }
+    question = {**question, **language, "size": file.tell()}
     with _lock:
         try:
             return _told(*_ask_once(question, file))
@@ -150,7 +162,7 @@ def ask(question: dict[str, Any], file: IO[bytes]) -> tuple[dict[str, Any], byte
             return _told(*_ask_once(question, file))
         except _Lost as loss:
             raise ParserLost(
-                "The program that reads files was stopped twice. Try again; see the server's log."
+                _("The program that reads files was stopped twice. Try again; see the server's log.")
             ) from loss
 
 

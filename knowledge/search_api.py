@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -82,7 +83,7 @@ class SearchRequest(Strict):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:  # Any: of the fields above
         if "wanted" in attrs and not attrs["explain"]:
-            raise serializers.ValidationError({"wanted": ['It is answered with "explain": true only.']})
+            raise serializers.ValidationError({"wanted": [_('It is answered with "explain": true only.')]})
         return attrs
 
 
@@ -155,7 +156,7 @@ class SearchView(APIView):
         asked.is_valid(raise_exception=True)
         text = canonical_text(asked.validated_data["query"])
         if not text:
-            raise InvalidInput("Type something to search for.")
+            raise InvalidInput(_("Type something to search for."))
         wanted = asked.validated_data
         limit, filters = wanted["limit"], FiltersRequest.filters(wanted.get("filters", {}))
         if wanted["explain"]:

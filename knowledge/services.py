@@ -19,9 +19,8 @@ from caching import eviction
 from caching.gate import break_seal
 from core.errors import InvalidInput, QuotaReached
 from knowledge import originals, queue
-from knowledge.checks import MEGABYTE, checked_size, checked_tag, fit_name, sha256
+from knowledge.checks import MEGABYTE, check_kind, checked_size, checked_tag, fit_name, sha256
 from knowledge.models import Chunk, Document, KnowledgePolicy
-from knowledge.parsers import check_kind
 from knowledge.progress import announce
 from knowledge.selectors import STALLED_AFTER, UNFINISHED, list_abandoned, list_due, list_lost
 from knowledge.types import Uploaded

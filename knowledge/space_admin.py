@@ -19,7 +19,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from core.errors import PolyAIError
-from knowledge import partitions, reembedding
+from knowledge import estimates, partitions, reembedding
 from knowledge.models import ChunkEmbedding, EmbeddingSpace
 from knowledge.spaces import switch
 from providers.registry import get_embedder, make_embedder
@@ -30,7 +30,7 @@ LIST = "admin:knowledge_embeddingspace_changelist"
 class ReembedForm(forms.Form):
     """Which embedder; as the environment has it, unless somebody writes something else."""
 
-    model = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
+    model = forms.CharField(label=gettext_lazy("Model"), max_length=200, widget=UnfoldAdminTextInputWidget)
     base_url = forms.CharField(
         label=gettext_lazy("Address"),
         max_length=200,
@@ -45,7 +45,10 @@ class ReembedForm(forms.Form):
         help_text=gettext_lazy("Numbers to ask for, of a model that can give fewer; 0 for its own size."),
     )
     precision = forms.ChoiceField(
-        choices=EmbeddingSpace.Precision.choices, initial=EmbeddingSpace.Precision.FULL, widget=UnfoldAdminSelectWidget
+        label=gettext_lazy("Precision"),
+        choices=EmbeddingSpace.Precision.choices,
+        initial=EmbeddingSpace.Precision.FULL,
+        widget=UnfoldAdminSelectWidget,
     )
 
 
@@ -75,32 +78,42 @@ class EmbeddingSpaceAdmin(ModelAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("knowledge.change_embeddingspace")
 
-    @display(description=_("Status"), ordering="status", label={"Active": "success", "Building": "warning"})
-    def shown_status(self, space: EmbeddingSpace) -> str:
-        return space.get_status_display()
+    @display(
+        description=gettext_lazy("Status"),
+        ordering="status",
+        label={"active": "success", "building": "warning", "retired": ""},
+    )
+    def shown_status(self, space: EmbeddingSpace) -> tuple[str, str]:
+        return space.status, space.get_status_display()
 
-    @display(description=_("Progress"))
+    @display(description=gettext_lazy("Progress"))
     def progress(self, space: EmbeddingSpace) -> str:
         if space.status != EmbeddingSpace.Status.BUILDING:
             return ""
-        done = f"{space.chunks_embedded:,} of {space.chunks_total:,} ({space.percent} %)"
+        done = _("%(done)s of %(total)s (%(percent)s %%)") % {
+            "done": f"{space.chunks_embedded:,}",
+            "total": f"{space.chunks_total:,}",
+            "percent": space.percent,
+        }
         return f"{done}: {space.error}" if space.error else done
 
-    @display(description=_("Vectors"))
+    @display(description=gettext_lazy("Vectors"))
     def vectors(self, space: EmbeddingSpace) -> str:
         return f"{ChunkEmbedding.objects.filter(space_id=space.id).count():,}"
 
-    @display(description=_("On disk"))
+    @display(description=gettext_lazy("On disk"))
     def disk(self, space: EmbeddingSpace) -> str:
         return filesizeformat(partitions.size(space.id))
 
-    @action(description=_("Switch to it: questions are asked of this space from now on"), permissions=["operate"])
+    @action(
+        description=gettext_lazy("Switch to it: questions are asked of this space from now on"), permissions=["operate"]
+    )
     def switch_to(self, request: HttpRequest, queryset: QuerySet[EmbeddingSpace]) -> None:
-        self._each(request, queryset, switch, "answers from now on.")
+        self._each(request, queryset, switch, _("%(space)s answers from now on."))
 
-    @action(description=_("Drop its vectors"), permissions=["operate"])
+    @action(description=gettext_lazy("Drop its vectors"), permissions=["operate"])
     def drop_vectors(self, request: HttpRequest, queryset: QuerySet[EmbeddingSpace]) -> None:
-        self._each(request, queryset, reembedding.drop, "and its vectors are gone.")
+        self._each(request, queryset, reembedding.drop, _("%(space)s and its vectors are gone."))
 
     def _each(
         self, request: HttpRequest, spaces: QuerySet[EmbeddingSpace], step: Callable[[EmbeddingSpace], None], told: str
@@ -108,7 +121,7 @@ class EmbeddingSpaceAdmin(ModelAdmin):
         for space in spaces:
             try:
                 step(space)
-                self.message_user(request, f"{space} {told}")
+                self.message_user(request, told % {"space": space})
             except PolyAIError as error:
                 self.message_user(request, error.message, messages.ERROR)
 
@@ -128,9 +141,9 @@ class EmbeddingSpaceAdmin(ModelAdmin):
             try:
                 if "_start" in request.POST:
                     space = reembedding.start(embedder, wanted["precision"])
-                    self.message_user(request, f"{space} is being built in the background.")
+                    self.message_user(request, _("%(space)s is being built in the background.") % {"space": space})
                     return redirect(LIST)
-                estimate = reembedding.told(reembedding.estimate(embedder))
+                estimate = estimates.told(reembedding.estimate(embedder))
             except PolyAIError as error:
                 form.add_error(None, error.message)
         context = {
@@ -138,6 +151,6 @@ class EmbeddingSpaceAdmin(ModelAdmin):
             "form": form,
             "estimate": estimate,
             "opts": self.opts,
-            "title": "Re-embed all documents",
+            "title": _("Re-embed all documents"),
         }
         return render(request, "admin/knowledge/reembed.html", context)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from caching.embeddings import embed_texts
 from core.database import in_db
@@ -139,8 +140,11 @@ def check_dimensions(space: EmbeddingSpace, vectors: Vectors | Vector) -> None:
     """Raises ProviderRefused when the embedder has come to give vectors of another size under the same name."""
     if vectors.shape[-1] != space.dimensions:
         raise ProviderRefused(
-            f"The embedding model '{space.model}' gives {vectors.shape[-1]} numbers where it gave {space.dimensions} "
-            "before. Serve the old model again, or give the new one a name of its own (POLYAI_EMBEDDING_MODEL)."
+            _(
+                "The embedding model '%(model)s' gives %(shape)s numbers where it gave %(dimensions)s before. "
+                "Serve the old model again, or give the new one a name of its own (POLYAI_EMBEDDING_MODEL)."
+            )
+            % {"model": space.model, "shape": vectors.shape[-1], "dimensions": space.dimensions}
         )
 
 
@@ -258,12 +262,16 @@ def switch(space: EmbeddingSpace, *, allow_gaps: bool = False) -> None:
         rows = {row.id: row for row in EmbeddingSpace.objects.select_for_update().order_by("id")}
         target = rows.get(space.id)
         if target is None:
-            raise InvalidInput(f"The embedding space {space} was dropped meanwhile.")
+            raise InvalidInput(_("The embedding space %(space)s was dropped meanwhile.") % {"space": space})
         missing = 0 if allow_gaps else count_missing(target)
         if missing:
             raise InvalidInput(
-                f"{missing:,} chunks have no vector in {target} yet. Let it be built first (manage.py reembed), or "
-                "switch with --with-gaps: what is missing is found by its words until it has been embedded."
+                _(
+                    "%(missing)s chunks have no vector in %(target)s yet. Let it be built first (manage.py "
+                    "reembed), or switch with --with-gaps: what is missing is found by its words until it has been "
+                    "embedded."
+                )
+                % {"missing": f"{missing:,}", "target": target}
             )
         retired = EmbeddingSpace.objects.filter(status=EmbeddingSpace.Status.ACTIVE).exclude(id=target.id)
         retired.update(status=EmbeddingSpace.Status.RETIRED)

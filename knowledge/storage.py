@@ -13,6 +13,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
+from django.utils.translation import gettext as _
 from storages.backends.s3 import S3Storage
 
 from core.errors import StorageUnavailable
@@ -87,7 +88,7 @@ def _told(name: str) -> Iterator[None]:
             raise FileNotFoundError(name) from error
         log.warning("storage: %s: %s", name, error)
         if code in ("NoSuchBucket", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
-            message = "The storage of originals lets nobody in: POLYAI_STORAGE or its keys are wrong."
+            message = _("The storage of originals lets nobody in: POLYAI_STORAGE or its keys are wrong.")
         else:
-            message = "The storage of originals does not answer. Try again in a moment."
+            message = _("The storage of originals does not answer. Try again in a moment.")
         raise StorageUnavailable(message) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.files import File
+from django.utils.translation import gettext as _
 
 from accounts.models import Project
 from core.errors import InvalidInput
@@ -84,7 +85,8 @@ def bring(project: Project, folder: Path, file: LocalFile) -> Uploaded:
     row = SyncedFile.objects.filter(document__project=project, document__name=file.name).first()
     if row and not _is_same(row.folder, folder):
         raise InvalidInput(
-            f"The document of this name comes from {row.folder}. Sync one of the two into a project of its own."
+            _("The document of this name comes from %(folder)s. Sync one of the two into a project of its own.")
+            % {"folder": row.folder}
         )
     with file.path.open("rb") as stream:
         uploaded = services.upload(project=project, name=file.name, file=File(stream), is_bulk=True)

@@ -117,9 +117,9 @@ def _upload_one(project: Project, user: User, name: str, file: UploadedFile[byte
         return _refused(name, error)
     document, note = uploaded.document, ""
     if not uploaded.is_new:
-        note = "the same file is here already."
+        note = _("the same file is here already.")
     elif uploaded.same_as:
-        note = f"the same content as {', '.join(uploaded.same_as)}."
+        note = _("the same content as %(names)s.") % {"names": ", ".join(uploaded.same_as)}
     return {
         "name": document.name,
         "id": str(document.id),
@@ -155,8 +155,9 @@ def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[
         "new": len(unpacked.new),
     }
     if refused:
-        more = f" And {len(refused) - NAMED} more." if len(refused) > NAMED else ""
-        note += f" {len(refused)} were refused: {' '.join(refused[:NAMED])}{more}"
+        told = _("%(count)s were refused: %(names)s") % {"count": len(refused), "names": " ".join(refused[:NAMED])}
+        more = _("And %(count)s more.") % {"count": len(refused) - NAMED} if len(refused) > NAMED else ""
+        note = " ".join(filter(None, [note, told, more]))
     return {
         "name": name,
         "id": None,

@@ -5,4 +5,7 @@ class PolyAIConfig(AppConfig):
     name = "polyai"
 
     def ready(self) -> None:
-        from polyai import checks  # noqa: F401  # registers them
+        from polyai import checks as checks  # registers them
+        from polyai import naming
+
+        naming.translate()

@@ -15,8 +15,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 
 from chat.shortcut import Shortcut
+from core.languages import ReadersLanguage
 from polyai.origins import OwnOrigin
 from polyai.urls import websocket_urlpatterns
 
-websocket = AllowedHostsOriginValidator(OwnOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
+websocket = AllowedHostsOriginValidator(
+    OwnOrigin(ReadersLanguage(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
+)
 application = ProtocolTypeRouter({"http": Shortcut(http), "websocket": websocket})

@@ -53,6 +53,10 @@ class Product:
     def is_started(self) -> bool:
         return self._process is not None
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
     def launch(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],

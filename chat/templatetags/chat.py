@@ -10,6 +10,8 @@ from uuid import UUID
 from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from chat.marking import render_marked
 from chat.models import Message
@@ -20,6 +22,11 @@ from providers.prices import find_price
 
 register = template.Library()
 JUST_NOW = 5  # seconds
+STAGES = (  # as answers have them, for the catalogs
+    *(gettext_noop("history"), gettext_noop("exact cache"), gettext_noop("embed"), gettext_noop("semantic cache")),
+    *(gettext_noop("store"), gettext_noop("retrieve"), gettext_noop("first token"), gettext_noop("generate")),
+    gettext_noop("finish"),
+)
 WITHOUT_MARKDOWN = {".pdf", ".txt", ".text"}
 
 
@@ -55,11 +62,11 @@ def cited(text: str, sources: list[dict[str, object]]) -> SafeString:
 def age(seconds: int | None) -> str:
     """`75` → `1 min ago`."""
     if seconds is None or seconds < JUST_NOW:
-        return "just now"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        return _("just now")
+    for size, told in ((86400, _("%(count)s d ago")), (3600, _("%(count)s h ago")), (60, _("%(count)s min ago"))):
         if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+            return told % {"count": seconds // size}
+    return _("%(count)s s ago") % {"count": seconds}
 
 
 @register.filter

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from gettext import gettext
+from gettext import gettext as _
 from importlib import import_module
 from pathlib import PurePath
 
@@ -44,24 +47,27 @@ PARSERS = {
     ".markdown": "markdown",
     **dict.fromkeys(_TEXT.split(), "text"),
 }
-KINDS = "PDF, Office, OpenDocument, e-books, e-mail, web pages, tables, and text and source code can."
 _TEXTUAL = ("text", "markdown", "delimited", "html", "mail")  # which find words in anything
 LABEL = 200  # characters
 _CONTROLS = {code: "\n" if chr(code) in "\r\v\f" else None for code in range(0x20) if chr(code) not in "\t\n"}
 
 
-def check_kind(name: str) -> None:
-    """Raises UnsupportedFile for a file that nothing here reads."""
+def check_kind(name: str, _: Callable[[str], str] = gettext) -> None:
+    """Raises UnsupportedFile, in the words of a translator, for a file that nothing here reads."""
     ending = PurePath(name).suffix.lower()
     if ending not in PARSERS:
-        raise UnsupportedFile(f"'{ending or name}' files cannot be read yet. {KINDS}")
+        told = _(
+            "'%(kind)s' files cannot be read yet. PDF, Office, OpenDocument, e-books, e-mail, web pages, tables, and text "
+            "and source code can."
+        )
+        raise UnsupportedFile(told % {"kind": ending or name})
 
 
 def parse(name: str, content: bytes, limits: Limits = DEFAULT) -> Reading:
     """The parts of a file that have text. Raises UnsupportedFile, UnreadableFile."""
     check_kind(name)
     if not content.strip(b" \t\r\n\x0b\x0c\x00"):
-        raise EmptyFile("The file is empty. Upload it again, or another one.")
+        raise EmptyFile(_("The file is empty. Upload it again, or another one."))
     problem: PolyAIError
     try:
         module = PARSERS[PurePath(name).suffix.lower()]
@@ -72,12 +78,12 @@ def parse(name: str, content: bytes, limits: Limits = DEFAULT) -> Reading:
     except PolyAIError:
         raise
     except RecursionError:
-        problem = TooLargeToRead("The file is nested too deeply to be read. Simplify it.")
+        problem = TooLargeToRead(_("The file is nested too deeply to be read. Simplify it."))
     except MemoryError:
-        problem = TooLargeToRead("The file takes too much memory to be read. Split it.")
+        problem = TooLargeToRead(_("The file takes too much memory to be read. Split it."))
     except Exception as error:  # a parser meets a file that nobody foresaw: the border where that gets a name
         log.warning("parser failed on %r", name, exc_info=error)
-        problem = DamagedFile("The file is damaged: it could not be read. Open it and save it again.")
+        problem = DamagedFile(_("The file is damaged: it could not be read. Open it and save it again."))
     gc.collect()  # raised here and not above, where the error would still hold on to all that was parsed
     raise problem
 
@@ -85,9 +91,12 @@ def parse(name: str, content: bytes, limits: Limits = DEFAULT) -> Reading:
 def _checked(reading: Reading, limits: Limits) -> Reading:
     parts = tuple(part for part in map(_cleaned, reading.parts) if part.text.strip())
     if not parts:
-        raise NoText("There is no text in the file. A scan needs text recognition (OCR) first.")
+        raise NoText(_("There is no text in the file. A scan needs text recognition (OCR) first."))
     if sum(len(part.text) for part in parts) > limits.characters:
-        raise TooLargeToRead(f"The file has more than {limits.characters // 1_000_000} million characters. Split it.")
+        raise TooLargeToRead(
+            _("The file has more than %(characters)s million characters. Split it.")
+            % {"characters": limits.characters // 1000000}
+        )
     return replace(reading, parts=parts, notes=_storable(reading.notes))
 
 

@@ -6,6 +6,7 @@ It holds no secrets, cannot grow beyond its limits, and ends with the process th
 
 from __future__ import annotations
 
+import gettext
 import json
 import os
 import resource
@@ -70,6 +71,7 @@ def _answer(question: dict[str, Any], questions: BinaryIO) -> tuple[dict[str, An
     try:
         content = questions.read(question["size"])
         limits = Limits(**question["limits"])
+        _speak(question["language"], question["catalogs"])
         _allow(limits.seconds)
         if question["page"] is not None:
             from knowledge.parsers.rendering import render
@@ -81,7 +83,17 @@ def _answer(question: dict[str, Any], questions: BinaryIO) -> tuple[dict[str, An
     except PolyAIError as error:
         return {"code": error.code, "message": error.message}, b""
     except MemoryError:
-        return {"code": TooLargeToRead.code, "message": "The file takes too much memory to be read. Split it."}, b""
+        return {
+            "code": TooLargeToRead.code,
+            "message": gettext.gettext("The file takes too much memory to be read. Split it."),
+        }, b""
+
+
+def _speak(language: str, catalogs: str) -> None:
+    """What is wrong with the file is told in the language of whoever asks. Without Django: it has no place here."""
+    os.environ["LANGUAGE"] = language
+    gettext.bindtextdomain("django", catalogs)
+    gettext.textdomain("django")
 
 
 def _allow(seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from gettext import gettext as _
 from typing import NamedTuple
 
 from lxml import etree
@@ -63,7 +64,7 @@ def convert(page: Element) -> str:
 
 def _convert(element: Element, place: _Place, depth: int) -> str:
     if depth > DEEPEST:
-        raise TooLargeToRead("The file is nested too deeply to be read. Simplify it.")
+        raise TooLargeToRead(_("The file is nested too deeply to be read. Simplify it."))
     tag = element.tag
     if tag in _MARKS:
         text = _inside(element, place, depth)
@@ -210,7 +211,7 @@ def _table(element: Element, place: _Place, depth: int) -> str:
             _fill(line, hanging)
             own = _cell(cell, place, depth + 2)
             down, right = _span(cell, "rowspan"), _span(cell, "colspan")
-            for _ in range(right):
+            for _column in range(right):
                 if down > 1:
                     hanging[len(line)] = (down - 1, own)
                 line.append(own)

@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 from collections import Counter
+from gettext import gettext as _
 from itertools import islice
 
 from core.errors import TooLargeToRead
@@ -25,7 +26,9 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
     for row in csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)):
         cells += len(row)
         if cells > limits.cells:
-            raise TooLargeToRead(f"The table has more than {limits.cells:,} cells. Split it.")
+            raise TooLargeToRead(
+                _("The table has more than %(cells)s cells. Split it.") % {"cells": f"{limits.cells:,}"}
+            )
         rows.append(row)
     notes = notes_on(text)
     if max(map(len, rows), default=0) < 2:

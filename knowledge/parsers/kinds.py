@@ -5,19 +5,12 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from gettext import gettext as _
 from pathlib import PurePath
 
 from core.errors import WrongKind
 
-_ZIP = "a ZIP archive"
-_KINDS = [  # how its files begin, what to call it, what to do
-    (rb"%PDF-\d", "a PDF", "Give it the ending .pdf."),
-    (rb"\{\\rtf", "RTF", "Give it the ending .rtf."),
-    (rb"PK\x03\x04", _ZIP, "Give it the ending .zip."),
-    (rb"\xd0\xcf\x11\xe0", "an old or encrypted Office file", "Save it as DOCX, XLSX or PPTX, without a password."),
-    (rb"\x89PNG\r\n\x1a\n", "a PNG picture", "Its ending is .png; pictures cannot be read."),
-    (rb"\xff\xd8\xff", "a JPEG picture", "Its ending is .jpg; pictures cannot be read."),
-]
+_ZIP = rb"PK\x03\x04"
 _PACKAGES = {  # a part that is in a ZIP of this kind only, or how its part "mimetype" begins
     "word/document.xml": ".docx",
     "xl/workbook.xml": ".xlsx",
@@ -31,11 +24,29 @@ _PACKAGES = {  # a part that is in a ZIP of this kind only, or how its part "mim
 
 def check_text(name: str, content: bytes) -> None:
     """Raises WrongKind for what begins as a file of another kind, and no text does."""
-    for begin, kind, advice in _KINDS:
+    for begin, kind, advice in _kinds():
         if re.match(begin, content):
-            if kind == _ZIP and (ending := _packaged(content)):
-                kind, advice = ending[1:].upper(), f"Give it the ending {ending}."
-            raise WrongKind(f"The file is {kind}, though its name ends in {PurePath(name).suffix.lower()}. {advice}")
+            if begin == _ZIP and (ending := _packaged(content)):
+                kind, advice = ending[1:].upper(), _("Give it the ending %(ending)s.") % {"ending": ending}
+            raise WrongKind(
+                _("The file is %(kind)s, though its name ends in %(ending)s. %(advice)s")
+                % {"kind": kind, "ending": PurePath(name).suffix.lower(), "advice": advice}
+            )
+
+
+def _kinds() -> list[tuple[bytes, str, str]]:
+    """How their files begin, what to call them, what to do."""
+    ending = _("Give it the ending %(ending)s.")
+    picture = _("Its ending is %(ending)s; pictures cannot be read.")
+    office = _("an old or encrypted Office file")
+    return [
+        (rb"%PDF-\d", _("a PDF"), ending % {"ending": ".pdf"}),
+        (rb"\{\\rtf", "RTF", ending % {"ending": ".rtf"}),
+        (_ZIP, _("a ZIP archive"), ending % {"ending": ".zip"}),
+        (rb"\xd0\xcf\x11\xe0", office, _("Save it as DOCX, XLSX or PPTX, without a password.")),
+        (rb"\x89PNG\r\n\x1a\n", _("a PNG picture"), picture % {"ending": ".png"}),
+        (rb"\xff\xd8\xff", _("a JPEG picture"), picture % {"ending": ".jpg"}),
+    ]
 
 
 def _packaged(content: bytes) -> str:

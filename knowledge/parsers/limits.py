@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from gettext import gettext as _
 from time import monotonic
 
 from core.errors import TooLargeToRead
@@ -29,12 +30,15 @@ class Limits:
     ocr_languages: str = "eng"
     began: float = field(default_factory=monotonic)
 
-    def check_pages(self, count: int, unit: str = "pages") -> None:
+    def check_pages(self, count: int, unit: str = "") -> None:
         """Raises TooLargeToRead."""
         if count > self.pages:
             raise TooLargeToRead(
-                f"The file has {count:,} {unit}; at most {self.pages:,} are read. "
-                "Split it, or have POLYAI_MAX_PAGES raised."
+                _(
+                    "The file has %(count)s %(unit)s; at most %(most)s are read. "
+                    "Split it, or have POLYAI_MAX_PAGES raised."
+                )
+                % {"count": f"{count:,}", "unit": unit or _("pages"), "most": f"{self.pages:,}"}
             )
 
     def seconds_left(self) -> float:

@@ -6,6 +6,7 @@ import email
 from dataclasses import replace
 from email import policy
 from email.message import EmailMessage
+from gettext import gettext as _
 from html import unescape
 
 from core.errors import InvalidInput
@@ -34,18 +35,20 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
             words = to_markdown(words)
     parts, notes = [Part(text=f"{head}\n\n{words}".strip())], list(filter(None, [notes_on(words)]))
     attached = list(message.iter_attachments())
-    limits.check_pages(len(attached), "attachments")
+    limits.check_pages(len(attached), _("attachments"))
     for attachment in attached:
         name = attachment.get_filename() or "message.eml"
         payload = attachment.get_payload(decode=True)
         try:
             if name.lower().endswith(".eml"):
-                raise InvalidInput("A mail inside a mail is not read.")
+                raise InvalidInput(_("A mail inside a mail is not read."))
             reading = parsers.parse(name, payload if isinstance(payload, bytes) else b"", limits)
         except InvalidInput as error:
-            notes.append(f"Attachment {name}: {error.message}")
+            notes.append(_("Attachment %(name)s: %(notes)s") % {"name": name, "notes": error.message})
         else:
-            notes += [f"Attachment {name}: {reading.notes}"] if reading.notes else []
+            notes += (
+                [_("Attachment %(name)s: %(notes)s") % {"name": name, "notes": reading.notes}] if reading.notes else []
+            )
             parts += [replace(p, page=None, label=_label(name, p)) for p in reading.parts]
     return Reading(parts=tuple(parts), notes=" ".join(notes))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from gettext import gettext as _
 
 from core.errors import EncryptedFile, TooLargeToRead
 from knowledge.parsers.limits import DEFAULT, Limits
@@ -17,7 +18,7 @@ _SILENT = {"tracked-changes", "sequence-decls", "forms", "annotation-end", "inde
 def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
     package = Package(content, limits, "OpenDocument", main="content.xml")
     if next(below(package.xml("META-INF/manifest.xml"), "encryption-data"), None) is not None:
-        raise EncryptedFile("The document is encrypted. Save a copy without a password and upload that.")
+        raise EncryptedFile(_("The document is encrypted. Save a copy without a password and upload that."))
     body = child(package.xml("content.xml"), "body")
     story = _Story(package, limits)
     parts: list[Part] = []
@@ -34,7 +35,7 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
 
 
 def _named(story: _Story, elements: list[Element], word: str, limits: Limits) -> Iterator[Part]:
-    limits.check_pages(len(elements), f"{word.lower()}s")
+    limits.check_pages(len(elements), _("sheets") if word == "Sheet" else _("slides"))
     for number, element in enumerate(elements, start=1):
         name = attribute(element, "name") or str(number)
         if word == "Sheet":
@@ -162,7 +163,9 @@ class _Story:
     def _count(self, cells: int) -> None:
         self._cells_left -= cells
         if self._cells_left < 0:
-            raise TooLargeToRead(f"The document has more than {self._limits.cells:,} filled cells. Split it.")
+            raise TooLargeToRead(
+                _("The document has more than %(cells)s filled cells. Split it.") % {"cells": f"{self._limits.cells:,}"}
+            )
 
     def _object(self, element: Element) -> list[str]:
         """A chart or another document inside this one."""

@@ -7,6 +7,7 @@ import posixpath
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from gettext import gettext as _
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,10 +18,6 @@ from knowledge.parsers.limits import MEGABYTE, Limits
 
 Element = Any  # lxml has no types
 OLE = b"\xd0\xcf\x11\xe0"  # how an encrypted office file and the old formats both begin
-_ENTITIES = (
-    "The file declares XML entities of its own, which no program writes and which can multiply without end. "
-    "Open it and save it again."
-)
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _OPTIONS: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -43,23 +40,42 @@ class Package:
     def __init__(self, content: bytes, limits: Limits, kind: str, main: str = "") -> None:
         if content.startswith(OLE):
             if _ENCRYPTED in content:
-                raise EncryptedFile(f"The {kind} file is encrypted. Save a copy without a password and upload that.")
-            raise WrongKind(f"The file is in an old Office format, though its name says {kind}. Save it as {kind}.")
+                raise EncryptedFile(
+                    _("The %(kind)s file is encrypted. Save a copy without a password and upload that.")
+                    % {"kind": kind}
+                )
+            raise WrongKind(
+                _("The file is in an old Office format, though its name says %(kind)s. Save it as %(kind)s.")
+                % {"kind": kind}
+            )
         if not content.startswith(b"PK"):
-            raise WrongKind(f"The file is not {kind}, though its name says so. Open it and save it as {kind}.")
+            raise WrongKind(
+                _("The file is not %(kind)s, though its name says so. Open it and save it as %(kind)s.")
+                % {"kind": kind}
+            )
         try:
             self._archive = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, ValueError) as error:
-            raise DamagedFile(f"The {kind} file is damaged or cut off. Open it and save it again.") from error
+            raise DamagedFile(
+                _("The %(kind)s file is damaged or cut off. Open it and save it again.") % {"kind": kind}
+            ) from error
         self._limits = limits
         entries = self._archive.infolist()
         if any(entry.flag_bits & 1 for entry in entries):
-            raise EncryptedFile(f"The {kind} file is encrypted. Save a copy without a password and upload that.")
+            raise EncryptedFile(
+                _("The %(kind)s file is encrypted. Save a copy without a password and upload that.") % {"kind": kind}
+            )
         if sum(entry.file_size for entry in entries) > limits.unpacked:
-            raise TooLargeToRead(f"The file unpacks to more than {limits.unpacked // MEGABYTE} MB. Split it.")
+            raise TooLargeToRead(
+                _("The file unpacks to more than %(unpacked)s MB. Split it.")
+                % {"unpacked": limits.unpacked // MEGABYTE}
+            )
         self._entries = {entry.filename.replace("\\", "/").lower(): entry for entry in entries}
         if main and main not in self:
-            raise DamagedFile(f"The file is a damaged {kind} file, or another archive. Open it and save it as {kind}.")
+            raise DamagedFile(
+                _("The file is a damaged %(kind)s file, or another archive. Open it and save it as %(kind)s.")
+                % {"kind": kind}
+            )
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._entries
@@ -76,7 +92,8 @@ class Package:
             return None
         if entry.file_size > self._limits.xml:
             raise TooLargeToRead(
-                f"The file has more than {self._limits.xml // MEGABYTE} MB of text and marks in one part. Split it."
+                _("The file has more than %(xml)s MB of text and marks in one part. Split it.")
+                % {"xml": self._limits.xml // MEGABYTE}
             )
         return parse_xml(self._archive.read(entry))
 
@@ -137,20 +154,20 @@ def _events(file: Any, tags: tuple[str, ...]) -> Iterator[tuple[str, Element]]: 
 def _refuse_entities(element: Element) -> None:
     declared = element.getroottree().docinfo.internalDTD
     if declared is not None and next(declared.iterentities(), None) is not None:
-        raise DamagedFile(_ENTITIES)
+        raise _entities()
 
 
 def _named(error: Exception) -> DamagedFile | TooLargeToRead:
     text = str(error).lower()
     if "memory" in text or "allocation" in text:
-        return TooLargeToRead("The file takes too much memory to be read. Split it.")
+        return TooLargeToRead(_("The file takes too much memory to be read. Split it."))
     if "depth" in text:
-        return TooLargeToRead("The file is nested too deeply to be read. Simplify it.")
+        return TooLargeToRead(_("The file is nested too deeply to be read. Simplify it."))
     if "amplification" in text or "entity reference loop" in text:
-        return DamagedFile(_ENTITIES)
+        return _entities()
     if "huge" in text:
-        return TooLargeToRead("One text in the file is longer than 10 MB. Split it.")
-    return DamagedFile("The file is damaged: its XML is broken. Open it and save it again.")
+        return TooLargeToRead(_("One text in the file is longer than 10 MB. Split it."))
+    return DamagedFile(_("The file is damaged: its XML is broken. Open it and save it again."))
 
 
 def name_of(element: Element) -> str:
@@ -182,3 +199,12 @@ def below(element: Element | None, name: str) -> Iterator[Element]:
     """All elements of a name below, in reading order."""
     if element is not None:
         yield from element.iter(f"{{*}}{name}")
+
+
+def _entities() -> DamagedFile:
+    return DamagedFile(
+        _(
+            "The file declares XML entities of its own, which no program writes and which can multiply without end. "
+            "Open it and save it again."
+        )
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
+from gettext import gettext as _
+from gettext import ngettext
 
 import pypdfium2
 from pypdfium2 import raw
@@ -42,10 +44,19 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
         texts = [found.get(index, text) for index, text in enumerate(texts)]
         _check_text(texts, scanned, broken, notes)
         if missing := [index + 1 for index in scanned if not texts[index].strip()]:
-            notes = f"{in_words(missing)} no text: pictures of text have to be recognised (OCR) first. {notes}"
+            told = ngettext(
+                "Page %(pages)s has no text: pictures of text have to be recognised (OCR) first.",
+                "Pages %(pages)s have no text: pictures of text have to be recognised (OCR) first.",
+                len(missing),
+            )
+            notes = f"{told % {'pages': spans(missing)}} {notes}"
         if broken:
-            pages = in_words([index + 1 for index in broken])
-            notes = f"{pages} no text, being damaged: open the file and save it again. {notes}"
+            told = ngettext(
+                "Page %(pages)s has no text, being damaged: open the file and save it again.",
+                "Pages %(pages)s have no text, being damaged: open the file and save it again.",
+                len(broken),
+            )
+            notes = f"{told % {'pages': spans([index + 1 for index in broken])}} {notes}"
         parts = tuple(Part(text=text, page=index + 1) for index, text in enumerate(texts))
         return Reading(parts=parts, notes=notes.strip())
 
@@ -55,26 +66,26 @@ def _check_text(texts: Sequence[str], scanned: Sequence[int], broken: Sequence[i
     if any(text.strip() for text in texts):
         return
     if scanned:
-        raise NoText(f"There is no text in the PDF: its pages are pictures. {notes}")
+        raise NoText(_("There is no text in the PDF: its pages are pictures. %(notes)s") % {"notes": notes})
     if broken:
-        raise DamagedFile("The PDF is damaged: its pages cannot be opened. Open it and save it again.")
+        raise DamagedFile(_("The PDF is damaged: its pages cannot be opened. Open it and save it again."))
 
 
 @contextmanager
 def opened(content: bytes) -> Iterator[pypdfium2.PdfDocument]:
     """The document, closed afterwards. Raises WrongKind, EncryptedFile, DamagedFile."""
     if b"%PDF-" not in content[:1024]:
-        raise WrongKind("The file is not a PDF, though its name says so.")
+        raise WrongKind(_("The file is not a PDF, though its name says so."))
     try:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise EncryptedFile("The PDF is encrypted. Save a copy without a password and upload that.") from error
+            raise EncryptedFile(_("The PDF is encrypted. Save a copy without a password and upload that.")) from error
         if "security" in str(error).lower():
             raise EncryptedFile(
-                "The PDF is protected in a way that is not known here. Print it to a new PDF."
+                _("The PDF is protected in a way that is not known here. Print it to a new PDF.")
             ) from error
-        raise DamagedFile("The PDF is damaged. Open it and save it again.") from error
+        raise DamagedFile(_("The PDF is damaged. Open it and save it again.")) from error
     try:
         yield document
     finally:
@@ -130,13 +141,12 @@ def _is_compound(cut: re.Match[str], vocabulary: Set[str]) -> bool:
     return left + right not in vocabulary and left in vocabulary and right in vocabulary
 
 
-def in_words(pages: Sequence[int]) -> str:
-    """[1, 2, 3, 7] → "Pages 1–3, 7 have"; [4] → "Page 4 has"."""
-    spans: list[list[int]] = []
+def spans(pages: Sequence[int]) -> str:
+    """[1, 2, 3, 7] → "1–3, 7"."""
+    found: list[list[int]] = []
     for page in pages:
-        if spans and spans[-1][-1] == page - 1:
-            spans[-1][1:] = [page]
+        if found and found[-1][-1] == page - 1:
+            found[-1][1:] = [page]
         else:
-            spans.append([page])
-    shown = ", ".join("–".join(map(str, span)) for span in spans)
-    return f"Page {shown} has" if len(pages) == 1 else f"Pages {shown} have"
+            found.append([page])
+    return ", ".join("–".join(map(str, span)) for span in found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
+
 from knowledge.parsers import drawing
 from knowledge.parsers.limits import DEFAULT, Limits
 from knowledge.parsers.package import Element, Package, R, attribute, below, child, name_of
@@ -17,7 +19,7 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
     relations = package.relations(main)
     ids = [slide.get(f"{R}id") for slide in below(child(package.xml(main), "sldIdLst"), "sldId")]
     names = [relations[i].target for i in ids if i in relations and relations[i].target in package]
-    limits.check_pages(len(names), "slides")
+    limits.check_pages(len(names), _("slides"))
     return Reading(parts=tuple(_slide(package, name, number) for number, name in enumerate(names, start=1)))
 
 

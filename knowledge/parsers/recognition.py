@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from gettext import gettext as _
 
 import pypdfium2
 
@@ -17,18 +18,21 @@ PER_PAGE = 30.0  # seconds
 def recognise(document: pypdfium2.PdfDocument, pages: Sequence[int], limits: Limits) -> tuple[dict[int, str], str]:
     """Text by page index, and what to tell about it. As many pages as there is time for."""
     if not limits.ocr:
-        return {}, "Install tesseract on the server to have them recognised, or upload a PDF with text."
+        return {}, _("Install tesseract on the server to have them recognised, or upload a PDF with text.")
     found: dict[int, str] = {}
     failed = ""
     for index in pages:
         if limits.seconds_left() < limits.seconds / 4:
-            failed = "There was no time for more pages: split the file, or have POLYAI_PARSER_SECONDS raised."
+            failed = _("There was no time for more pages: split the file, or have POLYAI_PARSER_SECONDS raised.")
             break
         text, problem = _recognise_page(document, index, limits)
         failed = failed or problem
         if text.strip():
             found[index] = text
-    done = f"The text of {len(found)} of {len(pages)} scanned pages was recognised by OCR and may have errors."
+    done = _("The text of %(found)s of %(count)s scanned pages was recognised by OCR and may have errors.") % {
+        "found": len(found),
+        "count": len(pages),
+    }
     return found, " ".join(filter(None, [done, failed]))
 
 
@@ -48,9 +52,12 @@ def _recognise_page(document: pypdfium2.PdfDocument, index: int, limits: Limits)
     try:
         run = subprocess.run(command, input=picture, capture_output=True, timeout=seconds, env=environment, check=False)
     except subprocess.TimeoutExpired:
-        return "", f"Recognition of page {index + 1} took too long."
+        return "", _("Recognition of page %(page)s took too long.") % {"page": index + 1}
     except OSError:
-        return "", "tesseract could not be started."
+        return "", _("tesseract could not be started.")
     if run.returncode:
-        return "", f"tesseract failed on page {index + 1}; are its languages ({limits.ocr_languages}) installed?"
+        return "", _("tesseract failed on page %(page)s; are its languages (%(languages)s) installed?") % {
+            "page": index + 1,
+            "languages": limits.ocr_languages,
+        }
     return run.stdout.decode("utf-8", errors="replace").replace("\x0c", ""), ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from gettext import gettext as _
 
 import pypdfium2
 from pypdfium2 import raw
@@ -23,7 +24,10 @@ def render(content: bytes, number: int, text: str = "") -> bytes:
     """PNG of a page, counted from 1. Raises InvalidInput, UnreadableFile."""
     with opened(content) as document:
         if not 1 <= number <= len(document):
-            raise InvalidInput(f"The PDF has no page {number}; its pages are 1 to {len(document)}.")
+            raise InvalidInput(
+                _("The PDF has no page %(number)s; its pages are 1 to %(count)s.")
+                % {"number": number, "count": len(document)}
+            )
         try:
             page = document[number - 1]
             try:
@@ -32,7 +36,8 @@ def render(content: bytes, number: int, text: str = "") -> bytes:
                 page.close()
         except pypdfium2.PdfiumError as error:
             raise DamagedFile(
-                f"Page {number} of the PDF is damaged: it cannot be shown. Open the file and save it again."
+                _("Page %(number)s of the PDF is damaged: it cannot be shown. Open the file and save it again.")
+                % {"number": number}
             ) from error
 
 

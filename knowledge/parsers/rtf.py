@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, replace
+from gettext import gettext as _
 
 from core.errors import TooLargeToRead, WrongKind
 from knowledge.parsers.limits import DEFAULT, Limits
@@ -73,7 +74,7 @@ class _Group:
 
 def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
     if not content.lstrip().startswith(b"{\\rtf"):
-        raise WrongKind("The file is not RTF, though its name says so. Open it and save it as RTF.")
+        raise WrongKind(_("The file is not RTF, though its name says so. Open it and save it as RTF."))
     reader = _Reader()
     reader.read(content.decode("latin-1"))
     around = "\n\n".join(dict.fromkeys(reader.around))
@@ -131,7 +132,7 @@ class _Reader:
         self._to_skip = 0
         if brace == "{":
             if len(self._outer) >= DEEPEST:
-                raise TooLargeToRead("The file is nested too deeply to be read. Simplify it.")
+                raise TooLargeToRead(_("The file is nested too deeply to be read. Simplify it."))
             self._outer.append(self._group)
         elif self._outer:
             outer = self._outer.pop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from gettext import gettext as _
+from gettext import ngettext
 
 import charset_normalizer
 
@@ -43,10 +45,12 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
 def notes_on(text: str) -> str:
     """What to tell about characters that are none in the file's encoding; "" where there are none."""
     lost = text.count("\ufffd")
-    shown = (
-        "1 character could not be read and stands" if lost == 1 else f"{lost:,} characters could not be read and stand"
+    told = ngettext(
+        "%(lost)s character could not be read and stands as “\ufffd”: correct that, and save the file as UTF-8.",
+        "%(lost)s characters could not be read and stand as “\ufffd”: correct that, and save the file as UTF-8.",
+        lost,
     )
-    return f"{shown} as “\ufffd”: correct that, and save the file as UTF-8." if lost else ""
+    return told % {"lost": f"{lost:,}"} if lost else ""
 
 
 def decode(content: bytes) -> str:
@@ -108,7 +112,7 @@ def _guessed(content: bytes) -> str:
     if western is not None and (guess is None or western.coherence >= guess.coherence):
         guess = western
     if guess is None:
-        raise WrongKind("The file is not text in any encoding that is known here. Save it as UTF-8.")
+        raise WrongKind(_("The file is not text in any encoding that is known here. Save it as UTF-8."))
     return str(guess)
 
 
@@ -138,7 +142,7 @@ def _is_of_one_script(text: str) -> bool:
 
 def _checked(text: str) -> str:
     if "\x00" in text:
-        raise WrongKind("The file has NUL bytes: it is not text, or in an unusual encoding. Save it as UTF-8.")
+        raise WrongKind(_("The file has NUL bytes: it is not text, or in an unusual encoding. Save it as UTF-8."))
     if len(_CONTROLS.findall(text)) > MAX_CONTROLS * len(text):
-        raise WrongKind("The file is not text: it is full of control characters. Save it as UTF-8.")
+        raise WrongKind(_("The file is not text: it is full of control characters. Save it as UTF-8."))
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from gettext import gettext as _
 from itertools import groupby
 
 from core.errors import TooLargeToRead, WrongKind
@@ -23,9 +24,9 @@ def parse(content: bytes, limits: Limits = DEFAULT) -> Reading:
     if main not in package:
         package = Package(content, limits, "XLSX", main="xl/workbook.xml")
     if main.endswith(".bin"):
-        raise WrongKind("The file is a binary workbook (XLSB). Save it as XLSX.")
+        raise WrongKind(_("The file is a binary workbook (XLSB). Save it as XLSX."))
     book = _Book(package, main, limits)
-    limits.check_pages(len(book.sheets), "sheets")
+    limits.check_pages(len(book.sheets), _("sheets"))
     return Reading(parts=tuple(book.part(title, name) for title, name in book.sheets))
 
 
@@ -76,7 +77,10 @@ class _Book:
             if len(cell) and (text := self._value(cell)):
                 self._cells_left -= 1
                 if self._cells_left < 0:
-                    raise TooLargeToRead(f"The workbook has more than {self._limits.cells:,} filled cells. Split it.")
+                    raise TooLargeToRead(
+                        _("The workbook has more than %(cells)s filled cells. Split it.")
+                        % {"cells": f"{self._limits.cells:,}"}
+                    )
                 cells.setdefault(y, {})[x] = text
 
     def _value(self, cell: Element) -> str:
@@ -158,7 +162,7 @@ def _spread(reference: str, cells: Cells) -> None:
 
 def _tables(cells: Cells) -> Iterator[str]:
     """Rows without a gap between them are one table; one cell alone is a line of text."""
-    for _, group in groupby(enumerate(sorted(cells)), lambda pair: pair[1] - pair[0]):
+    for _offset, group in groupby(enumerate(sorted(cells)), lambda pair: pair[1] - pair[0]):
         rows = [cells[y] for _, y in group]
         columns = sorted({x for row in rows for x in row})
         lines = [[row.get(x, "") for x in columns] for row in rows]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
@@ -44,11 +46,11 @@ class WebSourceAdmin(ModelAdmin):
     def has_refresh_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return bool(request.user.has_perm("knowledge.change_websource"))
 
-    @action(description="Fetch again", permissions=["refresh"])
+    @action(description=gettext_lazy("Fetch again"), permissions=["refresh"])
     def refresh_selected(self, request: HttpRequest, queryset: QuerySet[WebSource]) -> None:
         for source in queryset:
             services.refresh(source)
-        self.message_user(request, f"{queryset.count()} queued again.")
+        self.message_user(request, _("%(count)s queued again.") % {"count": queryset.count()})
 
     def get_deleted_objects(self, objs: object, request: HttpRequest) -> object:
         """Its pages and documents go with it, whoever may not delete them one by one."""

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import httpcore2
+from django.utils.translation import gettext as _
 
 from core.errors import FetchTimeout, FetchUnreachable
 from knowledge.web.addresses import check_address, check_port
@@ -34,7 +35,9 @@ class Deadline:
         return left
 
     def error(self) -> FetchTimeout:
-        return FetchTimeout(f"The web server took longer than {self._seconds:g} seconds.")
+        return FetchTimeout(
+            _("The web server took longer than %(seconds)s seconds.") % {"seconds": f"{self._seconds:g}"}
+        )
 
 
 class PublicNetwork(httpcore2.NetworkBackend):
@@ -68,7 +71,9 @@ class PublicNetwork(httpcore2.NetworkBackend):
                 failure = error
             else:
                 return TimedStream(stream, self._deadline)
-        raise FetchUnreachable(f"{host} cannot be reached. Check the address, or try again later.") from failure
+        raise FetchUnreachable(
+            _("%(host)s cannot be reached. Check the address, or try again later.") % {"host": host}
+        ) from failure
 
     def connect_unix_socket(self, *args: object, **kwargs: object) -> httpcore2.NetworkStream:
         raise NotImplementedError("the web has no sockets of this machine")
@@ -114,5 +119,5 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[str]:
     except TimeoutError as error:
         raise deadline.error() from error
     except (OSError, UnicodeError) as error:
-        raise FetchUnreachable(f"There is no host '{host}'. Check the address.") from error
+        raise FetchUnreachable(_("There is no host '%(host)s'. Check the address.") % {"host": host}) from error
     return list(dict.fromkeys(str(address[4][0]) for address in found))

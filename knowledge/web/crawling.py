@@ -19,6 +19,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from core.errors import PolyAIError
 from knowledge.models import WebPage, WebSource
@@ -58,7 +60,7 @@ def crawl(source_id: UUID) -> float | None:
         return _give_up(source, error)
     except Exception:  # the last border of a worker: the source must not stay "in hand" for ever
         log.exception("source %s: crawling failed", source_id)
-        return _give_up(source, Unforeseen("Something went wrong on the server; its log says what."))
+        return _give_up(source, Unforeseen(_("Something went wrong on the server; its log says what.")))
 
 
 def _claim(source_id: UUID) -> WebSource | None:
@@ -129,9 +131,15 @@ def _next_page(source: WebSource) -> WebPage | None:
     """The next in the queue, breadth first; those that failed once come last. None at the end, or out of time."""
     waiting = source.pages.filter(state=WebPage.State.QUEUED)
     if source.started_at and timezone.now() - source.started_at > MAX_TIME:
-        hours = MAX_TIME.total_seconds() / 3600
-        late = waiting.update(state=WebPage.State.FAILED, error=f"The crawl ended after {hours:g} hours before it.")
-        _update(source, notes=f"Stopped after {hours:g} hours; {late} pages were not reached.")
+        hours = f"{MAX_TIME.total_seconds() / 3600:g}"
+        error = _("The crawl ended after %(hours)s hours before it.") % {"hours": hours}
+        late = waiting.update(state=WebPage.State.FAILED, error=error)
+        notes = ngettext(
+            "Stopped after %(hours)s hours; %(count)s page was not reached.",
+            "Stopped after %(hours)s hours; %(count)s pages were not reached.",
+            late,
+        )
+        _update(source, notes=notes % {"hours": hours, "count": late})
     return waiting.select_related("document").order_by("attempts", "depth", "id").first()
 
 
@@ -142,12 +150,17 @@ def _finish(source: WebSource) -> None:
     first = pages.exclude(error="").first()
     if pages.filter(state=WebPage.State.TAKEN).exists():
         count = failed.count()
-        error = f"{count} of its pages could not be fetched; what is here of them stays as it was." if count else ""
+        told = ngettext(
+            "%(count)s of its pages could not be fetched; what is here of it stays as it was.",
+            "%(count)s of its pages could not be fetched; what is here of them stays as it was.",
+            count,
+        )
+        error = told % {"count": count} if count else ""
         _close(source, WebSource.State.READY, error, "pages_failed" if count else "")
     elif first is not None:
         _close(source, WebSource.State.FAILED, first.error, first.error_code)
     else:
-        _close(source, WebSource.State.FAILED, "There is no page to fetch.", "no_pages")
+        _close(source, WebSource.State.FAILED, _("There is no page to fetch."), "no_pages")
 
 
 def _give_up(source: WebSource, error: PolyAIError) -> float | None:
@@ -161,7 +174,8 @@ def _give_up(source: WebSource, error: PolyAIError) -> float | None:
             source,
             state=WebSource.State.QUEUED,
             attempts=F("attempts") + 1,
-            error=f"{error.message} The next try is in {pause // 60} min.",
+            error=_("%(reason)s The next try is in %(minutes)s min.")
+            % {"reason": error.message, "minutes": pause // 60},
             error_code=error.code,
             claim=None,
             heartbeat_at=None,

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpcore2
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from core.errors import FetchError, FetchUnreachable, InvalidInput, PageGone, TooLong, UnsupportedFile
 from knowledge.web.addresses import canonical
@@ -62,7 +63,7 @@ def fetch(
     headers |= {"If-None-Match": etag} if etag else {}
     headers |= {"If-Modified-Since": last_modified} if last_modified else {}
     with tempfile.SpooledTemporaryFile(max_size=BLOCK) as file:
-        for _ in range(MAX_REDIRECTS + 1):
+        for _hop in range(MAX_REDIRECTS + 1):
             with _exchange(url, headers, deadline) as response:
                 location = _header(response, "Location") if response.status in _REDIRECTS else ""
                 if not location:
@@ -71,7 +72,9 @@ def fetch(
                     break
             url = _next(location, url)
         else:
-            raise FetchError(f"The address redirects more than {MAX_REDIRECTS} times.")
+            raise FetchError(
+                _("The address redirects more than %(max_redirects)s times.") % {"max_redirects": MAX_REDIRECTS}
+            )
         yield page
 
 
@@ -94,28 +97,37 @@ def _exchange(url: str, headers: dict[str, str], deadline: Deadline) -> Iterator
     except httpcore2.TimeoutException as error:
         raise deadline.error() from error
     except httpcore2.ConnectError as error:
-        raise FetchUnreachable(f"No secure connection to {parts.hostname} could be made.") from error
+        raise FetchUnreachable(
+            _("No secure connection to %(hostname)s could be made.") % {"hostname": parts.hostname}
+        ) from error
     except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol) as error:
-        raise FetchUnreachable(f"{parts.hostname} broke the connection off. Try again later.") from error
+        raise FetchUnreachable(
+            _("%(hostname)s broke the connection off. Try again later.") % {"hostname": parts.hostname}
+        ) from error
 
 
 def _next(location: str, url: str) -> str:
     try:
         return canonical(location, base=url)
     except InvalidInput as error:
-        raise type(error)(f"The address redirects to one that is not fetched. {error.message}") from error
+        told = _("The address redirects to one that is not fetched. %(reason)s") % {"reason": error.message}
+        raise type(error)(told) from error
 
 
 def _check_status(response: httpcore2.Response, url: str) -> None:
     status = response.status
     host = urlsplit(url).hostname
     if status in (404, 410):
-        raise PageGone(f"{host} has no such page ({status}).")
+        raise PageGone(_("%(host)s has no such page (%(status)s).") % {"host": host, "status": status})
     if status in (408, 425, 429) or status >= 500:
-        raise FetchUnreachable(f"{host} cannot answer now ({status}). Try again later.")
+        raise FetchUnreachable(
+            _("%(host)s cannot answer now (%(status)s). Try again later.") % {"host": host, "status": status}
+        )
     if status not in (200, 304):
-        hint = " The page needs a log-in, or does not let programs in." if status in (401, 403) else ""
-        raise FetchError(f"{host} refused with status {status}.{hint}")
+        told = _("%(host)s refused with status %(status)s.")
+        if status in (401, 403):
+            told = _("%(host)s refused with status %(status)s. The page needs a log-in, or does not let programs in.")
+        raise FetchError(told % {"host": host, "status": status})
 
 
 def _received(response: httpcore2.Response, url: str, kinds: Collection[str] | None, file: IO[bytes]) -> Fetched:
@@ -124,7 +136,9 @@ def _received(response: httpcore2.Response, url: str, kinds: Collection[str] | N
     kind = kind_of(told.get_content_type(), urlsplit(url).path)
     is_unchanged = response.status == 304
     if kinds is not None and kind not in kinds and not is_unchanged:
-        raise UnsupportedFile(f"What is there cannot be read: it is of the type {told.get_content_type()}.")
+        raise UnsupportedFile(
+            _("What is there cannot be read: it is of the type %(kind)s.") % {"kind": told.get_content_type()}
+        )
     digest, size = hashlib.sha256(), 0
     for block in () if is_unchanged else _unpacked(response):
         size += len(block)
@@ -147,7 +161,10 @@ def _received(response: httpcore2.Response, url: str, kinds: Collection[str] | N
 
 def _check_size(size: int) -> None:
     if size > settings.MAX_UPLOAD_MB * 1024 * 1024:
-        raise TooLong(f"The page or file has more than {settings.MAX_UPLOAD_MB} MB, the limit here.")
+        raise TooLong(
+            _("The page or file has more than %(max_upload_mb)s MB, the limit here.")
+            % {"max_upload_mb": settings.MAX_UPLOAD_MB}
+        )
 
 
 def _unpacked(response: httpcore2.Response) -> Iterator[bytes]:
@@ -161,7 +178,10 @@ def _unpacked(response: httpcore2.Response) -> Iterator[bytes]:
         return iter(stream)
     if encoding in ("gzip", "x-gzip", "deflate"):
         return gunzipped(stream)
-    raise FetchError(f"The web server sent the page compressed as '{encoding[:20]}', which was not asked for.")
+    raise FetchError(
+        _("The web server sent the page compressed as '%(encoding)s', which was not asked for.")
+        % {"encoding": encoding[:20]}
+    )
 
 
 def gunzipped(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -173,9 +193,9 @@ def gunzipped(blocks: Iterable[bytes]) -> Iterator[bytes]:
                 yield unpacker.decompress(packed, BLOCK)
                 packed = unpacker.unconsumed_tail
     except zlib.error as error:
-        raise FetchError("The web server sent a page that cannot be unpacked.") from error
+        raise FetchError(_("The web server sent a page that cannot be unpacked.")) from error
     if not unpacker.eof:
-        raise FetchError("The web server sent a page that cannot be unpacked: its end is missing.")
+        raise FetchError(_("The web server sent a page that cannot be unpacked: its end is missing."))
 
 
 def _header(response: httpcore2.Response, name: str) -> str:

@@ -12,6 +12,8 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.models import Project, User
 from core.errors import PageGone, PolyAIError, UnsupportedFile
@@ -27,9 +29,9 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3  # in one crawl
 MAX_DEPTH = 20  # links from the start
 # Why a page is left out; pages are counted by it.
-ROBOTS = "The site's robots.txt asks not to fetch it."
-NOINDEX = "The page asks not to be indexed."
-ELSEWHERE = "It leads to another site."
+ROBOTS = gettext_noop("The site's robots.txt asks not to fetch it.")
+NOINDEX = gettext_noop("The page asks not to be indexed.")
+ELSEWHERE = gettext_noop("It leads to another site.")
 _TEXT = (".html", ".htm", ".txt", ".md", ".csv")
 
 
@@ -101,7 +103,7 @@ def enqueue(source: WebSource, urls: Iterable[str], depth: int) -> None:
         if found is not None and found.crawl == source.crawl:
             continue
         if counted >= source.max_pages and (found is None or found.state == WebPage.State.GONE):
-            source.notes = f"Stopped at the limit of {source.max_pages} pages."
+            source.notes = _("Stopped at the limit of %(count)s pages.") % {"count": source.max_pages}
             WebSource.objects.filter(id=source.id).update(notes=source.notes)
             return
         counted += found is None or found.state == WebPage.State.GONE

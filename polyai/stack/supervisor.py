@@ -113,7 +113,7 @@ class Supervisor:
             known = json.loads(self._pid_file.read_text())
         except (OSError, ValueError):
             return
-        for name, (pid, started) in known.items():
+        for name, (pid, started) in reversed(known.items()):  # as in `stop`: a worker without its stores ends late
             try:
                 process = psutil.Process(pid)
                 if process.create_time() != started:
@@ -121,10 +121,9 @@ class Supervisor:
                 self.say("polyai", f"{name} (pid {pid}) is left over from a supervisor that was killed: stopping it")
                 family = [*process.children(recursive=True), process]
                 process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
-                _, alive = psutil.wait_procs(family, timeout=STOP_TIMEOUT)
-                for survivor in alive:
+                for survivor in _wait_until_ended(family):
                     survivor.kill()
-                psutil.wait_procs(alive, timeout=STOP_TIMEOUT)
+                _wait_until_ended(family)
             except psutil.NoSuchProcess:
                 continue
 
@@ -183,3 +182,19 @@ class Supervisor:
             with contextlib.suppress(psutil.NoSuchProcess):
                 known[name] = (process.pid, psutil.Process(process.pid).create_time())
         self._pid_file.write_text(json.dumps(known))
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs. One that its new parent has not buried yet does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_until_ended(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Wait for STOP_TIMEOUT at most; who is alive even then."""
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while (alive := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return alive

@@ -1,6 +1,7 @@
 // What one does with a message now and then: copy, edit, judge, delete. Loaded at the first use.
 import { loadStyle } from "./drawing.js";
 import { fromHtml, post } from "./page.js";
+import { words } from "./words.js";
 
 const address = (article, { conversation }) => `/chat/${conversation}/messages/${article.dataset.message}/`;
 
@@ -24,16 +25,7 @@ async function copied(button, text, page) {
 }
 
 export function copy(article, button, page) {
-  const body = article.querySelector("[data-body], .bubble").cloneNode(true);
-  for (const extra of body.querySelectorAll("a.cite, button, .language")) {
-    const before = extra.previousSibling;
-    if (extra.matches(".cite") && before?.nodeType === Node.TEXT_NODE) before.data = before.data.trimEnd();
-    extra.remove();
-  }
-  document.body.append(body); // innerText knows the lines of what is laid out only
-  const text = body.innerText.trim();
-  body.remove();
-  return copied(button, text, page);
+  return copied(button, words(article.querySelector("[data-body], .bubble")), page);
 }
 
 export async function markdown(article, button, page) {

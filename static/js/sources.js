@@ -1,4 +1,5 @@
 // What a number in an answer stands for: a card beside it, and the panel beside the thread.
+import { loadStyle } from "./drawing.js";
 
 const DELAY = 150; // milliseconds before the card comes, and before it goes
 const find = (name) => document.querySelector(`[data-${name}]`);
@@ -6,6 +7,7 @@ const panel = find("panel"), body = find("panel-body"), title = find("panel-titl
 const narrow = matchMedia("(max-width: 62rem)");
 let opener, shown; // what opened the panel, and the source in it
 let cited, timer; // the number that has the card
+await loadStyle("panel");
 
 const rowOf = (cite) => document.getElementById(cite.hash.slice(1))?.closest("[data-source-row]");
 

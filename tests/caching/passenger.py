@@ -12,6 +12,8 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
+import django
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyai.settings")
 
 from caching import lease
@@ -70,4 +72,5 @@ async def main(name: str) -> None:
 
 
 if __name__ == "__main__":
+    django.setup()  # errors are told in words of a catalog
     asyncio.run(main(sys.argv[1]))

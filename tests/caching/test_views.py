@@ -152,7 +152,7 @@ def test_false_hits_are_audited_ones_and_clicks_stand_beside(cast: Cast) -> None
         judge(cast, origin=origin, is_right=is_right)
     page = page_of(cast)
     assert "1 of 2 audited hits" in page
-    assert WHY_CLICKS_ARE_APART in page
+    assert str(WHY_CLICKS_ARE_APART) in page
 
 
 def judge(cast: Cast, **fields: Any) -> Judgement:  # Any: a judgement's fields

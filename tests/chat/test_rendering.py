@@ -67,6 +67,22 @@ def test_markdown_becomes_html_with_citations_as_links() -> None:
         '```"><img src=x onerror=alert(1)>\ncode\n```',
         "<https://example.org/%22onclick=alert(1)>",
         "[1]<svg/onload=alert(1)>",
+        "[x](JaVaScRiPt:alert(1))",
+        "[x](java\tscript:alert(1))",
+        "[x](<java\nscript:alert(1)>)",
+        "[x](&#106;avascript:alert(1))",
+        "[x](javascript&colon;alert(1))",
+        "[x](\x01javascript:alert(1))",
+        "[x][a]\n\n[a]: javascript:alert(1)",
+        "<javascript:alert(1)>",
+        "https://javascript:alert(1)",
+        "www.javascript:alert(1)",
+        "mailto:javascript:alert(1)",
+        "[x](vbscript:a)",
+        "[x](//javascript:a)",
+        'https://example.org/"onclick="alert(1)',
+        "https://example.org/'><img/src=x>",
+        "www.example.org/<script>alert(1)",
     ],
 )
 def test_nothing_that_could_run_or_phone_home_comes_through(attack: str) -> None:
@@ -99,10 +115,139 @@ def test_a_picture_becomes_a_link_to_it() -> None:
     assert "b.png" not in html
 
 
+def test_the_words_of_a_picture_are_words() -> None:
+    html = render("![a **bold** [1] valve[^1]](https://example.org/a.png)\n\n[^1]: x", 1, "abc")
+    assert re.sub("<.*?>", "", html.partition("</p>")[0]) == "a bold  valve"
+    assert "&lt;" not in stream(["![a[^1] [1]](https://example.org/a.png) and"])
+
+
 def test_code_has_its_language_and_a_button_to_copy_it() -> None:
     html = render("```python title\nx = 1\n```")
     assert '<span class="language">python</span>' in html
     assert '<button type="button" class="copy" data-copy-code="Copied">Copy</button>' in html
+
+
+def test_the_columns_of_a_table_keep_their_side() -> None:
+    html = render("| a | b | c | d |\n|:--|:-:|--:|---|\n| 1 | 2 | 3 | 4 |")
+    assert re.findall(r"<t[hd]( class=.at-\w+.)?>", html) == 2 * [
+        *(f' class="at-{s}"' for s in ("left", "center", "right")),
+        "",
+    ]
+    assert "style" not in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a [1].", "[link](https://example.org)[1]", "https://example.org/x[1]", "<https://example.org>[1]"),
+        *(
+            "**bold**[1]",
+            "*[1]*",
+            "`code`[1]",
+            "$x$[1]",
+            "### Title [1]",
+            "Title [1]\n===",
+            "> quoted [1]",
+            "- [x] [1]",
+        ),
+        *("| a [1] |\n|---|", "| a |\n|---|\n| [1] |", "a[^n]\n\n[^n]: A note [1]", "1. one\n\n   [1]", "日本語[1]。"),
+    ],
+)
+def test_a_number_cites_wherever_it_stands(text: str) -> None:
+    html = render(text, 1, "abc")
+    assert html.count('<a class="cite" href="#source-abc-1"') == 1
+    assert not re.search(r"<a [^>]*>(?:(?!</a>).)*<a ", html)  # no link within another
+    assert "https://example.org" not in text or '<a href="https://example.org' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("1. שלום [a](https://example.org)", "ol"),
+        ("**مرحبا** بالعالم", "p"),
+        ("## שלום", "h2"),
+        ("> - «שלום»", "blockquote"),
+        ("| שם | a |\n|---|---|\n| 1 | 2 |", "div"),
+    ],
+)
+def test_what_is_written_from_right_to_left_stands_so(text: str, tag: str) -> None:
+    assert re.findall(r"<(\w+)[^>]* dir=\"rtl\"", render(f"A word.\n\n{text}\n\n日本 שלום\n\n```\nשלום\n```")) == [tag]
+
+
+# --- Addresses -----------------------------------------------------------------------------------
+
+
+def links(html: str) -> list[tuple[str, str]]:
+    return re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', html)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "shown"),
+    [
+        ("See https://example.org/x.", "https://example.org/x", ""),
+        ("HTTP://Example.org", "HTTP://Example.org", ""),
+        ("(www.example.org/a_(b))", "http://www.example.org/a_(b)", "www.example.org/a_(b)"),
+        ("to a_b.c+d@example.org, please", "mailto:a_b.c+d@example.org", "a_b.c+d@example.org"),
+        ("mailto:a@example.org", "mailto:a@example.org", ""),
+        ("**https://example.org/a_b_c**!", "https://example.org/a_b_c", ""),
+        ("https://example.org/?a=$x$&b=~~1~~*?", "https://example.org/?a=$x$&amp;b=~~1", ""),
+        ('"https://example.org/x"', "https://example.org/x", ""),
+        ("&lt;https://example.org/?a&amp;b&gt;", "https://example.org/?a&amp;b", ""),
+        ("http://localhost:8000/x", "http://localhost:8000/x", ""),
+        ("見てhttps://example.org/x。次", "https://example.org/x", ""),
+        ("見てhttps://example.org/xを", "https://example.org/x", ""),
+        ("https://example.org/日本", "https://example.org/%E6%97%A5%E6%9C%AC", "https://example.org/日本"),
+        ("https://пример.рф", "https://xn--e1afmkfd.xn--p1ai", "https://пример.рф"),
+        ("| https://example.org |\n|---|", "https://example.org", ""),
+    ],
+)
+def test_a_bare_address_becomes_a_link(text: str, address: str, shown: str) -> None:
+    assert links(render(text)) == [(address, shown or address)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "README.md, settings.py and asp.net",
+            "ftp://example.org",
+            "//example.org",
+            "www.example",
+            "https://…",
+            "a@b",
+        ),
+        *("javascript:alert(1)", "data:text/html,x", "vbscript:www.x", "`https://example.org`", "    www.example.org"),
+        *(
+            "https://exa\ue0f0mple.org",
+            "https://example.org/a\ue0f1b",
+            "https://bank.example@evil.example/",
+            "git@example.org:a/b",
+            "x://a:b@example.org",
+            "@a@example.org",
+        ),
+        *("```\nhttps://example.org\n```", "https://{host}/x", "react@18.2.0", "$https://x$", "https://" + "x/" * 2000),
+    ],
+)
+def test_what_is_no_address_or_no_safe_one_stays_text(text: str) -> None:
+    assert "<a" not in render(text)
+
+
+def test_an_address_within_a_link_is_its_text() -> None:
+    html = render(
+        "[https://a.example www.a.example a@a.example](https://b.example) [![www.a.example](x)](https://c.example)"
+    )
+    assert re.findall(r'href="([^"]*)"', html) == ["https://b.example", "https://c.example"]
+
+
+def test_an_address_is_text_until_it_is_whole_and_its_letters_never_move() -> None:
+    text = "**So:** https://example.org/_a_(b)?c=*d*&e, or (www.example.org) and a_b@example.org is "
+    text += "[it](https://example.org/a_(b)) now"
+    whole = re.sub("<.*?>", "", render(text)).strip()
+    shown = [stream([text[:end]]) for end in range(len(text))]
+    assert all(whole.startswith(re.sub("<.*?>", "", html).strip()) for html in shown)
+    final = set(links(render(text)))
+    assert len(final) == 4
+    assert all(set(links(html)) <= final for html in shown)
 
 
 # --- Formulas ------------------------------------------------------------------------------------
@@ -270,6 +415,9 @@ MARKDOWN = st.lists(
                     "\t",
                     "\0",
                     "&amp;",
+                    "https://a.b/(c_)",
+                    "www.a.b",
+                    "a_@b.cd",
                     "~~~\n",
                     "<!--",
                     "* * *\n",
@@ -379,6 +527,7 @@ def test_streaming_parses_only_the_last_block_again() -> None:
     [
         *("x" * 1_000_000, "[" * 100_000, ">" * 10_000, "> " * 10_000, "- " * 10_000, "![" * 50_000, "[^" * 50_000),
         *("\\(" * 50_000, "*a **b " * 20_000, "`a``b" * 20_000, "[a](" * 30_000, "$$\na" * 20_000, "<a:" * 30_000),
+        *("http://a@" * 10_000, "a@b." * 25_000, "www.a" * 20_000, "https://a/" + ")" * 100_000, "[http://a" * 10_000),
         "".join("  " * depth + "- a\n" for depth in range(300)),
     ],
     ids=lambda text: f"{text[:4]!r} times many",

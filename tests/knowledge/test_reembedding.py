@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models import Project
 from core.database import in_db, release
 from core.errors import InvalidInput
-from knowledge import ingestion, partitions, reembedding, services
+from knowledge import estimates, ingestion, partitions, reembedding, services
 from knowledge.models import Chunk, ChunkEmbedding, EmbeddingSpace
 from knowledge.spaces import (
     count_missing,
@@ -361,8 +361,8 @@ def test_an_estimate_says_what_it_would_take(changed: EmbedderServer, project: P
     settings.PRICES = {"test-embedder": [1000.0, 0]}
     priced = reembedding.estimate(get_embedder())
     assert priced.dollars == pytest.approx(estimate.tokens / 1000)
-    assert "US dollars" in reembedding.told(priced)
-    assert "price unknown" in reembedding.told(estimate)
+    assert "US dollars" in estimates.told(priced)
+    assert "price unknown" in estimates.told(estimate)
     assert reembedding.estimate(make_embedder(*LOCAL)).dollars == 0
     assert EmbeddingSpace.objects.count() == 1
 

@@ -28,10 +28,11 @@ def valve(number: int) -> int:
 ```
 
 | Valve | Weeks | Why it is checked just then and at no other time of the year |
-|---|---|---|
+|---|--:|---|
 | 3 | 5 | because the rules say so |
 
 - [x] read
+  - [ ] the rules
 - [ ] checked
 
 ![the plan](https://pictures.example.org/plan.png)
@@ -136,6 +137,19 @@ def test_code_is_copied(thread: Page) -> None:
     expect(thread.get_by_role("button", name="Copy", exact=True)).to_be_visible()
 
 
+def test_an_answer_is_copied_as_text_that_keeps_its_lists_and_formulas(thread: Page) -> None:
+    thread.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    thread.locator("summary", has_text="Copy the answer").click()
+    thread.get_by_role("button", name="Copy as text").click()
+    expect(thread.locator("[data-act=copy].done")).to_have_count(1)
+    text = thread.evaluate("navigator.clipboard.readText()")
+    assert text.startswith("Valve 3 is checked every five weeks, goods come back within 30 days.\n\na/b = √(x^2 + 1)\n")
+    assert "it costs $5 or $10[1]." in text
+    assert "Valve\tWeeks\t" in text
+    assert "- [x] read\n   - [ ] the rules\n- [ ] checked\n" in text
+    assert text.endswith("1. In May.")
+
+
 def test_formulas_are_drawn_and_prices_are_text(thread: Page) -> None:
     formulas = thread.locator("article.answer math")
     expect(formulas).to_have_count(2)
@@ -145,6 +159,30 @@ def test_formulas_are_drawn_and_prices_are_text(thread: Page) -> None:
     )  # a fraction is as high as two lines
     expect(thread.locator("article.answer [data-body]")).to_contain_text("costs $5 or $10")
     assert thread.locator("article.answer [data-body] img").count() == 0
+
+
+def test_columns_and_tasks_stand_where_they_belong(thread: Page) -> None:
+    assert thread.locator("article.answer td").nth(1).evaluate("cell => getComputedStyle(cell).textAlign") == "right"
+    boxes = thread.locator("article.answer .task-list-item-checkbox")
+    outer, inner, last = boxes.evaluate_all("boxes => boxes.map((box) => box.getBoundingClientRect().x)")
+    assert inner - outer > 16
+    assert outer == last
+
+
+def test_a_conversation_is_printed_to_its_end_in_the_colours_of_paper(thread: Page) -> None:
+    size = thread.viewport_size
+    assert size
+    thread.set_viewport_size({"width": size["width"], "height": 300})
+    thread.emulate_media(media="print", color_scheme="dark")
+    scroll = thread.locator("[data-scroll]")
+    assert scroll.evaluate("element => element.scrollHeight <= element.clientHeight")
+    assert scroll.evaluate("element => element.getBoundingClientRect().height > innerHeight")
+    lightness = "element => getComputedStyle(element).color.match(/\\d+/g).slice(0, 3).every((part) => part < 60)"
+    assert thread.locator("article.answer p").first.evaluate(lightness)
+    for name in ("[data-composer]", ".sidebar", ".actions", "[data-copy-code]"):
+        expect(thread.locator(name).first).to_be_hidden()
+    thread.emulate_media(media="screen", color_scheme="light")
+    thread.set_viewport_size(size)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

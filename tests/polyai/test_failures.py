@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
 from typing import Any
 
 import httpx2
@@ -13,7 +12,7 @@ import redis
 
 from tests.conftest import HANDBOOK, PASSWORD
 from tests.product import Product
-from tests.upstream import MODEL, Reply, Upstream
+from tests.upstream import Reply, Upstream
 
 pytestmark = pytest.mark.product
 
@@ -78,25 +77,15 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Generator[Site, None, None]:
-    home = tmp_path_factory.mktemp("failures")
-    for folder in (home, *home.parents[:3]):
-        folder.chmod(0o755)  # pytest makes them 0700; PostgreSQL, as a user of its own, has to pass
-    product = Product(
-        home,
-        OPENAI_BASE_URL=upstream_server.base_url,
-        OPENAI_API_KEY="sk-test",
-        POLYAI_CHAT_MODEL=MODEL,
-        POLYAI_AUDIT_SHARE="0",
-        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-    )
-    product.start()
-    (home / "handbook.md").write_text(HANDBOOK)
-    product.manage("ingest", str(home / "handbook.md"), "--project", "shop")
+def site(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    product.environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    handbook = tmp_path_factory.mktemp("failures") / "handbook.md"
+    handbook.write_text(HANDBOOK)
+    product.manage("ingest", str(handbook), "--project", "shop")
     product.manage("createsuperuser", "--noinput", "--email", "alice@example.org")
-    key = product.manage("create_key", "--project", "shop", "--user", "alice@example.org").stdout.strip()
-    yield Site(product, key)
-    product.stop()
+    return Site(
+        product, product.manage("create_key", "--project", "shop", "--user", "alice@example.org").stdout.strip()
+    )
 
 
 @pytest.fixture(autouse=True)

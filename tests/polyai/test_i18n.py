@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.template.base import Lexer, TokenType
 from django.test import Client
+from django.utils.translation import override
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from core.database import in_db
+from core.errors import EncryptedFile, PolyAIError
+from knowledge.reading import read
 from polyai import i18n
+from polyai.asgi import application
+from tests.conftest import Cast, browser_of
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+APPS = ("core", "accounts", "providers", "caching", "knowledge", "chat", "polyai")
+TERMINAL = ("migrations", "management", "stack", "settings.py")  # read by an operator, in English
+MODULES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for app in APPS
+    for path in sorted((ROOT / app).rglob("*.py"))
+    if not set(path.parts) & set(TERMINAL)
+}
+TRANSLATED = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
 NAMES = re.compile(r"PolyAI|API|UTC|\bms\b|Ctrl|Shift|https?://\S+")
 READ_OUT = re.compile(r"""\s(?:title|placeholder|alt|aria-label|aria-description|data-confirm)=("[^"]*"|'[^']*')""")
 
@@ -39,7 +60,15 @@ def write_catalog(path: Path, strings: dict[str, str]) -> None:
 @pytest.fixture
 def two_languages(settings: Settings, tmp_path: Path) -> Generator[None, None, None]:
     folder = tmp_path / "de" / "LC_MESSAGES"
-    write_catalog(folder / "django.mo", {"Not found": "Nicht gefunden", "There is no such page here.": "Nichts hier."})
+    pages = {
+        "Not found": "Nicht gefunden",
+        "There is no such page here.": "Nichts hier.",
+        "'ask' needs 'text' and 'project', both texts.": "'ask' braucht beides.",
+        "The %(kind)s file is encrypted. Save a copy without a password and upload that.": (
+            "%(kind)s ist verschlüsselt."
+        ),
+    }
+    write_catalog(folder / "django.mo", pages)
     write_catalog(folder / "djangojs.mo", {"Stop": "Anhalten", "%s file\0%s files": "%s Datei\0%s Dateien"})
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
     settings.LOCALE_PATHS = [tmp_path]
@@ -74,6 +103,28 @@ def test_another_language_shows_in_the_scripts_catalog_and_has_an_address_of_its
     assert german.headers["ETag"].strip('"') in page.text
     assert "Nichts hier." in client.get("/nowhere/", headers={"Accept-Language": "de"}).text
     assert "There is no such page here." in client.get("/nowhere/", headers={"Accept-Language": "fr"}).text
+
+
+async def test_a_web_socket_speaks_its_readers_language(cast: Cast, two_languages: None) -> None:
+    cookie = (await in_db(browser_of)(cast.alice)).cookies[settings.SESSION_COOKIE_NAME].value
+    headers = [
+        (b"origin", b"http://localhost"),
+        (b"host", b"localhost"),
+        (b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode()),
+        (b"accept-language", b"de-CH, en;q=0.5"),
+    ]
+    socket = WebsocketCommunicator(application, f"/ws/conversations/{uuid4()}/", headers=headers)
+    assert (await socket.connect())[0]
+    await socket.send_json_to({"type": "ask"})
+    assert (await socket.receive_json_from(timeout=10))["message"] == "'ask' braucht beides."
+    await socket.disconnect()
+
+
+def test_why_a_file_cannot_be_read_is_told_in_the_language_of_whoever_asks(two_languages: None) -> None:
+    with pytest.raises(EncryptedFile, match="ist verschlüsselt"), override("de"):
+        read("a.odt", io.BytesIO(b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")))
+    with pytest.raises(EncryptedFile, match="is encrypted"):
+        read("a.odt", io.BytesIO(b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")))
 
 
 def untranslated(source: str) -> list[str]:
@@ -116,3 +167,117 @@ def test_every_string_of_every_template_comes_from_a_catalog() -> None:
         if (strings := untranslated(path.read_text()))
     }
     assert found == {}
+
+
+def _errors(family: type[PolyAIError] = PolyAIError) -> Iterator[str]:
+    yield family.__name__
+    for child in family.__subclasses__():
+        yield from _errors(child)
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _plain(node: ast.AST, known: dict[str, list[ast.expr]]) -> Iterator[str]:
+    """The texts that an expression may give and that come from no catalog; `known` has what names stand for."""
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        yield ast.unparse(node)
+    elif isinstance(node, ast.Name):
+        for value in known.get(node.id, ()):
+            yield from _plain(value, {})
+    elif isinstance(node, ast.Dict):
+        for value in node.values:
+            yield from _plain(value, known)
+    elif isinstance(node, ast.IfExp):
+        yield from (*_plain(node.body, known), *_plain(node.orelse, known))
+    elif isinstance(node, ast.BinOp):
+        yield from _plain(node.left, known)
+        if isinstance(node.op, ast.Add):
+            yield from _plain(node.right, known)
+    elif isinstance(node, ast.Call) and _called(node) not in TRANSLATED:
+        for part in node.args if _called(node) in ("join", "format") else ():
+            yield from _plain(part, known)
+        if isinstance(node.func, ast.Attribute) and _called(node) == "format":
+            yield from _plain(node.func.value, known)
+    elif isinstance(node, ast.List | ast.Tuple):
+        for value in node.elts:
+            yield from _plain(value, known)
+
+
+def plain_errors(source: str, names: set[str]) -> list[str]:
+    """The texts of the errors of these names that a module makes of words outside the catalogs."""
+    tree = ast.parse(source)
+    known: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    known.setdefault(target.id, []).append(node.value)
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) in names and node.args]
+    return [text for call in made for text in _plain(call.args[0], known)]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('raise NotFound(_("One %(n)s.") % {"n": 1})', []),
+        ('raise NotFound("Two.")', ["'Two.'"]),
+        ('told = f"Three {x}."\nraise errors.NotFound(told)', ["f'Three {x}.'"]),
+        ('raise NotFound({"field": ["Four."]})', ["'Four.'"]),
+        ('raise ValueError("five")', []),
+    ],
+)
+def test_errors_outside_the_catalogs_are_seen(source: str, found: list[str]) -> None:
+    assert plain_errors(source, {"NotFound"}) == found
+
+
+def test_every_error_that_a_person_reads_comes_from_a_catalog() -> None:
+    names = {*_errors(), "ValidationError", "PermissionDenied", "AuthenticationFailed", "Http404"}
+    assert {name: texts for name, source in MODULES.items() if (texts := plain_errors(source, names))} == {}
+
+
+def early(source: str) -> list[str]:
+    """What a module translates while it is read, in whatever language that happens to be."""
+
+    def inside(node: ast.AST) -> Iterator[ast.AST]:
+        yield node
+        body = (
+            getattr(node, "body", []) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) else []
+        )
+        for child in ast.iter_child_nodes(node):
+            if child is not body and not (isinstance(body, list) and child in body):
+                yield from inside(child)
+
+    calls = [node for node in inside(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [ast.unparse(call) for call in calls if _called(call) in ("_", "gettext", "ngettext")]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('ONE = _("One")', ["_('One')"]),
+        ('class A:\n    @display(description=_("Two"))\n    def two(self): ...', ["_('Two')"]),
+        ('def three(): return _("Three")\nFOUR = gettext_lazy("Four")\nFIVE = lambda: _("Five")', []),
+    ],
+)
+def test_strings_that_are_translated_too_early_are_seen(source: str, found: list[str]) -> None:
+    assert early(source) == found
+
+
+def test_no_string_is_translated_before_its_reader_is_known() -> None:
+    assert {name: texts for name, source in MODULES.items() if (texts := early(source))} == {}
+
+
+def test_no_loop_takes_the_name_of_gettext() -> None:
+    found = []
+    for name, source in MODULES.items():
+        for function in ast.walk(ast.parse(source)):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                inside = list(ast.walk(function))
+                loops = [node.target for node in inside if isinstance(node, ast.For | ast.AsyncFor)]
+                targets = [*loops, *(t for node in inside if isinstance(node, ast.Assign) for t in node.targets)]
+                named = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+                if "_" in named and any(isinstance(node, ast.Call) and _called(node) == "_" for node in inside):
+                    found.append(f"{name}: {function.name}")
+    assert found == []

@@ -10,7 +10,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests import axe
+from tests import axe, bare
 from tests.conftest import PASSWORD
 from tests.polyai.test_browser import pytestmark as pytestmark
 from tests.product import Product
@@ -124,6 +124,20 @@ def test_everybody_can_use_every_page(context: BrowserContext, pages: list[str])
             problems += [f"{address} ({scheme}, {size[0]}): {problem}" for problem in axe.problems(page)]
     assert not problems, "\n".join(problems)
     page.close()
+
+
+def test_every_word_of_every_page_comes_from_a_catalog(
+    browser: Browser, context: BrowserContext, pages: list[str], product: Product
+) -> None:
+    opened = browser.new_context(base_url=product.url, locale=bare.LANGUAGE, storage_state=context.storage_state())
+    opened.route("**/jsi18n/**", lambda route: route.fulfill(content_type="text/javascript", body=bare.CATALOG))
+    page = opened.new_page()
+    found: list[str] = []
+    for address in [*pages, "/nowhere/", *(f"/admin/{path}" for path in (*ADMIN, "knowledge/embeddingspace/add/"))]:
+        page.goto(address)
+        found += [f"{address}: {text}" for text in bare.words(page)]
+    assert not found, "\n".join(found)
+    opened.close()
 
 
 def test_the_chat_weighs_little(context: BrowserContext) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from core.errors import PolyAIError
-from knowledge import reembedding
+from knowledge import estimates, reembedding
 from knowledge.indexes import change_precision
 from knowledge.models import EmbeddingSpace
 from knowledge.spaces import find_space
@@ -42,7 +42,7 @@ class Command(BaseCommand):
                 change_precision(space, options["precision"])
                 self.stdout.write(f"{space} is indexed by {options['precision']} precision now.")
             estimate = reembedding.estimate(embedder)
-            self.stdout.write(f"{embedder.model} at {embedder.provider}: {reembedding.told(estimate)}.")
+            self.stdout.write(f"{embedder.model} at {embedder.provider}: {estimates.told(estimate)}.")
             if options["dry_run"]:
                 return
             if not estimate.chunks and space is not None and space.status == EmbeddingSpace.Status.ACTIVE:
