@@ -57,8 +57,8 @@ def check_kind(name: str, _: Callable[[str], str] = gettext) -> None:
     ending = PurePath(name).suffix.lower()
     if ending not in PARSERS:
         told = _(
-            "'%(kind)s' files cannot be read yet. PDF, Office, OpenDocument, e-books, e-mail, web pages, tables, and text "
-            "and source code can."
+            "'%(kind)s' files cannot be read yet. PDF, Office, OpenDocument, e-books, e-mail, web pages, tables, and "
+            "text and source code can."
         )
         raise UnsupportedFile(told % {"kind": ending or name})
 
