@@ -7,10 +7,10 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from accounts.invitations import find_invitation, sign_up
+from accounts.invitations import approve_waiting, find_invitation, sign_up
 from accounts.models import User
 from accounts.pages import invitation_token
 
@@ -24,6 +24,15 @@ class AccountAdapter(DefaultAccountAdapter):
     ) -> User:  # Any: allauth's form
         super().save_user(request, user, form, commit=False)
         return sign_up(user, invitation_token(request))
+
+    def pre_login(
+        self, request: HttpRequest, user: User, **said: Any
+    ) -> HttpResponse | None:  # Any: what allauth knows of a log-in
+        """The password was right: who waits for approval and brings an administrator's link waits no more."""
+        if not user.is_active:
+            approve_waiting(user, invitation_token(request))
+        response: HttpResponse | None = super().pre_login(request, user, **said)
+        return response
 
     def clean_email(self, email: str) -> str:
         """An invitation for an address is for that address: whoever signs up with another would not be let in."""

@@ -2,7 +2,7 @@
 
 An invitation is as good as whoever made it: it counts while its maker is an active owner of the project, or an
 administrator. One that an administrator made is also an approval: where accounts wait for one, an account that is
-made through it does not. No invitation opens a server whose sign-up is closed.
+made through it does not, nor does one that logs in through it. No invitation opens a server whose sign-up is closed.
 """
 
 from __future__ import annotations
@@ -132,18 +132,36 @@ def sign_up(user: User, token: str) -> User:
     It may log in at once if the server is open or an administrator made the invitation; else it waits, as others do.
     Raises InvalidInput where `register` does.
     """
-    list(_find(token).select_for_update())
-    invitation = find_invitation(token)
-    if invitation is None or invitation.email not in ("", user.email.lower()):
+    invitation = _take(token, user)
+    if invitation is None:
         return register(user)
     register(user, is_approved=is_approval(invitation))
     accept(token, user)
     return user
 
 
+@transaction.atomic
+def approve_waiting(user: User, token: str) -> None:
+    """Let an account in that waits for approval, as a member, if it comes with an administrator's invitation that
+    counts and is for it. One that was switched off after it had been let in stays out."""
+    invitation = _take(token, user)
+    if user.is_active or user.last_login is not None or invitation is None or not is_approval(invitation):
+        return
+    user.is_active = True
+    user.save(update_fields=["is_active"])
+    accept(token, user)
+
+
 def is_approval(invitation: Invitation) -> bool:
     """Whether an account that is made through it need not wait for an administrator."""
     return invitation.created_by.is_superuser
+
+
+def _take(token: str, user: User) -> Invitation | None:
+    """The invitation, held until the transaction ends, if it counts and is for this user."""
+    list(_find(token).select_for_update())
+    invitation = find_invitation(token)
+    return invitation if invitation is not None and invitation.email in ("", user.email.lower()) else None
 
 
 def _find(token: str) -> QuerySet[Invitation]:

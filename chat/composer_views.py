@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
@@ -13,13 +14,18 @@ from accounts.authentication import actor_of
 from accounts.models import User
 from accounts.selectors import get_project
 from chat import attaching
-from core.errors import InvalidInput, PolyAIError
+from core.database import release
+from core.errors import InvalidInput, PolyAIError, TooSlowToRead, UnreadableFile, UnsupportedFile
 from knowledge import services
 from knowledge.models import Document
 from knowledge.picking import list_named
 from knowledge.selectors import get_progress, list_attached
+from providers import outages
 
 MOST = 50  # documents of the project that a page follows
+# What is wrong with the file itself: reading it again changes nothing.
+_UNREADABLE: tuple[type[PolyAIError], ...] = (UnsupportedFile, UnreadableFile, *UnreadableFile.__subclasses__())
+HOPELESS = {kind.code for kind in _UNREADABLE if kind is not TooSlowToRead}
 
 
 @require_http_methods(["GET", "POST"])
@@ -82,6 +88,14 @@ def reading(request: HttpRequest, slug: str) -> JsonResponse:
     return JsonResponse({"documents": progress.documents, "unfinished": progress.unfinished})
 
 
+@require_GET
+@login_required
+def model(request: HttpRequest) -> JsonResponse:
+    """Whether the language model is silent, for a page that says so."""
+    release()  # nothing is held during a look
+    return JsonResponse({"is_silent": async_to_sync(outages.lasts)()})
+
+
 def _state(document: Document) -> dict[str, object]:
     return {
         "id": str(document.id),
@@ -89,6 +103,7 @@ def _state(document: Document) -> dict[str, object]:
         "state": document.state,
         "percent": document.percent,
         "error": document.error,
+        "retryable": document.error_code not in HOPELESS,
         "is_finished": document.is_finished,
         "is_attached": document.attached_to is not None,
     }
@@ -102,4 +117,5 @@ def _ids(written: list[str]) -> list[UUID]:
 
 
 def _refused(error: PolyAIError) -> JsonResponse:
-    return JsonResponse({"error": error.message, "code": error.code}, status=error.status)
+    body = {"error": error.message, "code": error.code, "retryable": error.retryable}
+    return JsonResponse(body, status=error.status)

@@ -29,6 +29,7 @@ from chat.prompts import build_request
 from chat.types import AnswerRestarted, SourcesFound, TextDelta
 from core.database import in_db
 from core.errors import PolyAIError, ProviderError
+from providers import outages
 from providers.types import Completion, Usage, Vector
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ async def write(inquiry: Inquiry, vector: Vector | None) -> AsyncGenerator[Step,
     if begun:
         parts.append(begun.text)
         yield TextDelta(text=begun.text)
-    async with aclosing(inquiry.model.stream(request)) as stream:
+    async with outages.noted(inquiry.model), aclosing(inquiry.model.stream(request)) as stream:
         async for item in stream:
             if isinstance(item, Completion):
                 completion = item

@@ -24,6 +24,7 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/files/", composer_views.files, name="files"),
     path("chat/<uuid:conversation_id>/files/<uuid:document_id>/remove/", composer_views.remove, name="remove-file"),
     path("chat/<uuid:conversation_id>/files/<uuid:document_id>/retry/", composer_views.retry, name="retry-file"),
+    path("model/", composer_views.model, name="model"),
     path("conversations/", conversation_views.conversations, name="conversations"),
     path("palette/", conversation_views.palette, name="palette"),
     path("chat/<uuid:conversation_id>/options/", conversation_views.options, name="conversation-options"),

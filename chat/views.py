@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.authentication import actor_of
 from accounts.models import Role
@@ -30,6 +30,7 @@ from core.database import release
 from core.errors import InvalidInput, NotFound
 from knowledge.selectors import get_progress, has_attached
 from knowledge.types import Filters
+from providers import outages
 from providers.registry import get_chat_model, list_chat_models
 
 BLANK_QUESTION = {"role": "user", "id": ""}
@@ -120,10 +121,12 @@ def delete_message(request: HttpRequest, conversation_id: UUID, message_id: UUID
     return redirect("conversation", conversation_id=conversation_id)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @login_required
 def ask(request: HttpRequest) -> HttpResponse:
-    """Asking without JavaScript: the page comes back with the whole answer."""
+    """Asking without JavaScript: the page comes back with the whole answer. After a log-in on the way there is none."""
+    if request.method == "GET":
+        return redirect("home")
     try:
         conversation_id = UUID(request.POST.get("conversation", ""))
     except ValueError as error:
@@ -131,7 +134,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     question = Question(
         actor=actor_of(request),
         project=request.POST.get("project", ""),
-        text=request.POST.get("text", ""),
+        text=request.POST.get("suggestion") or request.POST.get("text", ""),
         conversation_id=conversation_id,
         model=request.POST.get("model", ""),
         filters=_filters(request),
@@ -193,6 +196,7 @@ def _frame(actor: Actor, current: UUID | None = None) -> dict[str, object]:
         "listing": listing(actor, current=current),
         "is_extractive": get_chat_model().is_extractive,
         "models": list_chat_models(),
+        "is_model_silent": outages.is_known(),
         "reasons": Feedback.Reason.choices,
         "blank_question": BLANK_QUESTION,
         "blank_answer": BLANK_ANSWER,

@@ -105,6 +105,7 @@ class UploadResult(TypedDict):
     is_new: bool
     same_as: tuple[str, ...]
     note: str
+    retryable: bool
 
 
 def _upload_one(project: Project, user: User, name: str, file: UploadedFile[bytes], is_bulk: bool) -> UploadResult:
@@ -113,7 +114,7 @@ def _upload_one(project: Project, user: User, name: str, file: UploadedFile[byte
     try:
         uploaded = services.upload(project=project, name=name, file=file, user=user, is_bulk=is_bulk)
     except PolyAIError as error:
-        return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": (), "note": ""}
+        return _refused(name, error)
     document, note = uploaded.document, ""
     if not uploaded.is_new:
         note = _("the same file is here already.")
@@ -126,6 +127,19 @@ def _upload_one(project: Project, user: User, name: str, file: UploadedFile[byte
         "is_new": uploaded.is_new,
         "same_as": uploaded.same_as,
         "note": note,
+        "retryable": False,
+    }
+
+
+def _refused(name: str, error: PolyAIError) -> UploadResult:
+    return {
+        "name": name,
+        "id": None,
+        "error": error.message,
+        "is_new": False,
+        "same_as": (),
+        "note": "",
+        "retryable": error.retryable,
     }
 
 
@@ -134,7 +148,7 @@ def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[
     try:
         unpacked = archives.upload_archive(project=project, name=name, file=file, user=user)
     except PolyAIError as error:
-        return {"name": name, "id": None, "error": error.message, "is_new": False, "same_as": (), "note": ""}
+        return _refused(name, error)
     refused = [f"{refused.name}: {refused.error.message}" for refused in unpacked.refused]
     note = _("%(taken)s of its files were taken, %(new)s of them new.") % {
         "taken": len(unpacked.documents),
@@ -144,7 +158,15 @@ def _upload_archive(project: Project, user: User, name: str, file: UploadedFile[
         told = _("%(count)s were refused: %(names)s") % {"count": len(refused), "names": " ".join(refused[:NAMED])}
         more = _("And %(count)s more.") % {"count": len(refused) - NAMED} if len(refused) > NAMED else ""
         note = " ".join(filter(None, [note, told, more]))
-    return {"name": name, "id": None, "error": None, "is_new": bool(unpacked.new), "same_as": (), "note": note}
+    return {
+        "name": name,
+        "id": None,
+        "error": None,
+        "is_new": bool(unpacked.new),
+        "same_as": (),
+        "note": note,
+        "retryable": False,
+    }
 
 
 @require_POST

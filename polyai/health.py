@@ -19,6 +19,7 @@ from core.errors import StorageUnavailable, StoreUnavailable
 from core.redis import PREFIX, RedisError, async_redis
 from knowledge.spaces import find_serving_embedder
 from polyai.celery import sign_of_life
+from providers import outages
 from providers.registry import get_chat_model, get_embedder
 from providers.types import LOCAL
 
@@ -107,11 +108,7 @@ async def _alive(part: str) -> str:
 
 
 async def _model() -> str:
-    """The configured model by whether its endpoint answers at all; asking it something would cost money.
-    The built-in extractive model is always there."""
+    """The built-in extractive model is always there."""
     if get_chat_model().is_extractive:
         return "ok"
-    address = (settings.OPENAI_BASE_URL or "https://api.openai.com/v1").rstrip("/") + "/models"
-    async with httpx2.AsyncClient() as client:
-        response = await client.get(address, headers={"Authorization": f"Bearer {settings.OPENAI_API_KEY}"})
-    return "down" if response.status_code >= 500 else "degraded" if response.status_code in (401, 403) else "ok"
+    return await outages.probe()

@@ -56,10 +56,11 @@ def check_kind(name: str, _: Callable[[str], str] = gettext) -> None:
     """Raises UnsupportedFile, in the words of a translator, for a file that nothing here reads."""
     ending = PurePath(name).suffix.lower()
     if ending not in PARSERS:
-        raise UnsupportedFile(
-            _("'%(kind)s' files cannot be read yet. These can: %(known)s.")
-            % {"kind": ending or name, "known": ", ".join(sorted(PARSERS))}
+        told = _(
+            "'%(kind)s' files cannot be read yet. PDF, Office, OpenDocument, e-books, e-mail, web pages, tables, and "
+            "text and source code can."
         )
+        raise UnsupportedFile(told % {"kind": ending or name})
 
 
 def parse(name: str, content: bytes, limits: Limits = DEFAULT) -> Reading:

@@ -1,12 +1,12 @@
 // Files that are dropped, pasted or chosen: into the conversation, or into the project, and how far each one is.
 import { csrfToken, post } from "./page.js";
-import { data, form, hint, save, sessionExpired, text } from "./composer.js";
+import { condition, data, form, hint, save, text } from "./composer.js";
 import { icon, loadStyle } from "./drawing.js";
 
 const POLL = 1000; // milliseconds, while a file is being read
 const chips = document.querySelector("[data-files]"), status = document.querySelector("[data-status]");
 const input = document.querySelector("[data-file-input]");
-const items = []; // { id, name, state, percent, error, isProjects, file, request }
+const items = []; // { id, name, state, percent, error, retryable, note, isProjects, file, request }
 const isUnfinished = ({ state }) => !["ready", "failed", "cancelled", "refused"].includes(state);
 let timer = 0;
 let sending = Promise.resolve(); // one file after the other
@@ -90,7 +90,7 @@ function send(item) {
     request.setRequestHeader("Accept", "application/json");
     Object.assign(item, { state: "sending", request });
     request.upload.addEventListener("progress", ({ loaded, total }) => { item.percent = Math.round((100 * loaded) / total); draw(); });
-    request.addEventListener("error", () => refuse(item, gettext("The upload was cut off.")));
+    request.addEventListener("error", () => refuse(item, gettext("The upload was cut off."), true));
     request.addEventListener("load", () => take(item, request));
     request.addEventListener("loadend", done);
     request.send(body);
@@ -99,18 +99,18 @@ function send(item) {
 
 function take(item, request) {
   if (new URL(request.responseURL).pathname.startsWith("/accounts/login/")) {
-    refuse(item, gettext("You are logged out."));
-    return sessionExpired();
+    refuse(item, gettext("You are logged out."), true);
+    return condition("sessionExpired");
   }
   let answer;
   try {
     answer = JSON.parse(request.response);
   } catch {
-    return refuse(item, interpolate(gettext("The server refused it (%s)."), [request.status]));
+    return refuse(item, interpolate(gettext("The server refused it (%s)."), [request.status]), request.status >= 500);
   }
   if (item.isProjects && answer.files) answer = answer.files[0];
-  if (answer.error && !answer.state) return refuse(item, answer.error);
-  Object.assign(item, { id: answer.id, name: answer.name, state: answer.state ?? (answer.id ? "queued" : "ready"), percent: 0 });
+  if (answer.error && !answer.state) return refuse(item, answer.error, answer.retryable);
+  Object.assign(item, { id: answer.id, name: answer.name, state: answer.state ?? (answer.id ? "queued" : "ready"), percent: 0, note: answer.note });
   if (!item.isProjects && data.hasFiles !== "yes") {
     data.hasFiles = "yes";
     save();
@@ -118,8 +118,9 @@ function take(item, request) {
   look();
 }
 
-function refuse(item, reason) {
-  Object.assign(item, { state: "refused", error: reason });
+// `retryable`: whether the same file may be taken another time.
+function refuse(item, reason, retryable) {
+  Object.assign(item, { state: "refused", error: reason, retryable });
   status.textContent = `${item.name}: ${reason}`;
 }
 
@@ -129,12 +130,12 @@ async function look() {
   const query = new URLSearchParams({ project: data.project });
   for (const { id, isProjects } of items) if (id && isProjects) query.append("document", id);
   const response = await fetch(`/chat/${data.conversation}/files/?${query}`, { redirect: "manual" }).catch(() => null);
-  if (response?.type === "opaqueredirect") return sessionExpired();
+  if (response?.type === "opaqueredirect") return condition("sessionExpired");
   for (const found of response?.ok ? (await response.json()).files : []) {
     let item = items.find(({ id }) => id === found.id);
     if (!item) items.push(item = { id: found.id, name: found.name, state: "ready", isProjects: !found.is_attached });
     const before = item.state;
-    if (!["waiting", "sending"].includes(before)) Object.assign(item, { state: found.state, percent: found.percent, error: found.error });
+    if (!["waiting", "sending"].includes(before)) Object.assign(item, { state: found.state, percent: found.percent, error: found.error, retryable: found.retryable });
     if (before !== item.state && !isUnfinished(item)) status.textContent = `${item.name}: ${told(item)}`;
   }
   draw();
@@ -160,7 +161,7 @@ function chip(item) {
   state.className = "chip-state";
   state.textContent = told(item);
   made.append(icon("files"), name, state);
-  if (["failed", "refused"].includes(item.state) && (item.file || item.id)) made.append(button(item, "retry", gettext("Try %s again"), () => again(item)));
+  if (["failed", "refused"].includes(item.state) && item.retryable) made.append(button(item, "retry", gettext("Try %s again"), () => again(item)));
   made.append(button(item, "close", item.isProjects ? gettext("Hide %s") : gettext("Remove %s"), () => remove(item)));
   return made;
 }
@@ -173,9 +174,10 @@ function button(item, kind, label, act) {
   return made;
 }
 
-function told({ state, percent, error, isProjects }) {
+function told({ state, percent, error, isProjects, note }) {
   if (state === "sending") return interpolate(gettext("Uploading %s %"), [percent]);
   if (state === "waiting") return gettext("Waiting");
+  if (state === "ready" && note) return note[0].toUpperCase() + note.slice(1);
   if (state === "ready") return isProjects ? gettext("Ready, in the project") : gettext("Ready");
   if (state === "cancelled") return gettext("Cancelled");
   if (error) return error;
@@ -186,7 +188,7 @@ async function again(item) {
   if (item.file && item.state === "refused") return upload(item);
   const address = item.isProjects ? `/projects/${data.project}/documents/${item.id}/retry/` : `/chat/${data.conversation}/files/${item.id}/retry/`;
   const response = await post(address);
-  if (!response?.ok) return refuse(item, gettext("This could not be done. Try again."));
+  if (!response?.ok) return refuse(item, gettext("This could not be done. Try again."), true);
   Object.assign(item, { state: "queued", error: "" });
   look();
 }

@@ -1,7 +1,7 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
 import { Connection } from "./connection.js";
-import { giveBack, limited, onSend, queue, sessionExpired, setBusy } from "./composer.js";
-import { addConversation } from "./conversations.js";
+import { checkModel, condition, giveBack, hint, onSend, queue, setBusy } from "./composer.js";
+import "./conversations.js";
 import { fromHtml } from "./page.js";
 
 const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
@@ -11,6 +11,7 @@ const MOST = 120; // messages in the page
 
 let current = null; // the answer that is being written: its article
 let asked = null; // what was asked from here and not begun yet
+let begun = null; // what was asked last from here, until its answer has ended
 let pinned = true; // the end of the thread is kept in view
 const blocks = []; // of the answer that is being written, as HTML
 let firstChanged = Infinity, isPainting = false;
@@ -30,15 +31,21 @@ const receivers = {
     const known = byId(event.answer_id);
     if (known && known.dataset.status !== "streaming") { current = null; return; } // told again, and shown already
     if (current?.dataset.message && current !== known) look(current);
-    if (event.follows && !byId(event.follows)) { location.reload(); return; } // on a branch that is not shown
+    if (event.follows && !byId(event.follows)) { // on a branch that is not shown
+      if (asked) withdraw();
+      return location.reload();
+    }
     const hadOthers = clearAfter(event);
-    const question = byId(event.question_id) ?? asked?.question ?? addQuestion(event.question);
+    const question = byId(event.question_id) ?? (asked?.question || addQuestion(event.question));
+    if (asked?.question === question) question.querySelector(".bubble").innerText = event.question; // another tab's, may be
+    else if (asked?.question) asked.question.remove();
     question.id = `message-${event.question_id}`;
     question.dataset.message = event.question_id;
     current = known ?? asked?.answer ?? addAnswer();
     current.id = `message-${event.answer_id}`;
     current.dataset.message = event.answer_id;
     current.toggleAttribute("data-has-others", hadOthers);
+    begun = asked;
     asked = null;
     clear();
     busy(true);
@@ -63,6 +70,7 @@ const receivers = {
     $("body", current).innerHTML = event.html;
     $("sources", current).innerHTML = event.sources_html;
     $("facts", current).innerHTML = event.facts_html;
+    checkModel(event.fault || event.cache.status === "stale");
     finish(event.finish_reason === "length" ? "cut" : "complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
   },
   answer_stopped() {
@@ -71,22 +79,21 @@ const receivers = {
     finish("stopped", gettext("Stopped"));
   },
   answer_failed(event) {
-    if (!event.answer_id) return giveUp(event.message, event.retry_after);
+    if (!event.answer_id) return giveUp(event);
     paint();
     note(event.message, "state error");
-    if (event.retry_after) limited(event.retry_after);
+    if (event.retry_after) condition("limited", event.retry_after);
+    checkModel(true);
     finish("failed", event.message);
   },
   answer_interrupted() {
     look(current);
   },
-  refused(event) {
-    giveUp(event.message);
-  },
+  refused: giveUp,
 };
 
 function receive(event) {
-  if (current || ["answer_started", "following"].includes(event.type)) receivers[event.type]?.(event);
+  if (current || ["answer_started", "following", "refused"].includes(event.type)) receivers[event.type]?.(event);
 }
 
 function lost() {
@@ -118,21 +125,22 @@ function clear() {
 
 async function ask(text, options = {}) {
   if (!text.trim() || current || asked) return;
-  asked = { text, options, question: addQuestion(text.trim()), answer: addAnswer() };
+  const welcome = $("welcome");
+  welcome?.remove();
+  asked = { text, welcome, question: addQuestion(text.trim()), answer: addAnswer() };
   await send({ text, ...options });
 }
 
 // Ask in the place of a message: what stood there, and all behind it, is on another branch then.
 async function instead(article, text, message) {
   if (current || asked) return;
-  while (article.nextElementSibling) article.nextElementSibling.remove();
-  article.remove();
-  asked = { text, question: text && addQuestion(text), answer: addAnswer(), isBranch: true };
+  const all = [...thread.children], replaced = all.slice(all.indexOf(article));
+  for (const one of replaced) one.remove();
+  asked = { text, replaced, question: text && addQuestion(text), answer: addAnswer() };
   await send({ text, ...message });
 }
 
 async function send(message) {
-  $("welcome")?.remove();
   current = asked.answer;
   busy(true);
   pinned = true;
@@ -145,32 +153,33 @@ async function send(message) {
     if (error.message === "expired") return; // as it heard itself
     withdraw();
     if (!message.branch || message.branch.follow) queue(message.text, message);
+    else hint(gettext("The server is away. Try again."));
   }
 }
 
-// Nothing was stored of what was asked: it goes back into the composer.
-function giveUp(reason, retryAfter) {
-  if (!asked) return;
-  const { text, isBranch } = asked;
-  note(reason, "state error");
-  giveBack(text, retryAfter);
-  asked = null;
-  finish("failed", reason);
-  if (isBranch) setTimeout(() => location.reload(), 4000); // what it was to replace is there still
+// Nothing was stored of what was asked: the words are in the composer again, with the reason below it.
+function giveUp(event) {
+  if (asked) withdraw();
+  else if (begun) giveBack(begun.text); // another tab asked first, and its question was begun for ours
+  else return;
+  begun = null;
+  condition("refused", event);
 }
 
+// The thread is as it was before.
 function withdraw() {
-  const { text, question, answer } = asked;
+  const { text, question, answer, welcome, replaced } = asked;
   if (question) question.remove();
   answer.remove();
-  giveBack(text);
+  thread.append(...replaced ?? [welcome ?? ""]);
   current = asked = null;
   busy(false);
+  giveBack(text);
 }
 
 function expired() {
   if (asked) withdraw();
-  sessionExpired();
+  condition("sessionExpired");
 }
 
 async function stop() {
@@ -202,7 +211,7 @@ function clearAfter(event) {
   const others = [...thread.querySelectorAll(".message")].filter((message) =>
     !mine.includes(message) && (place ? place.compareDocumentPosition(message) & Node.DOCUMENT_POSITION_FOLLOWING : true));
   for (const other of others) other.remove();
-  return others.length > 0 || Boolean(asked?.isBranch);
+  return others.length > 0 || Boolean(asked?.replaced);
 }
 
 function busy(isBusy) {
@@ -214,7 +223,7 @@ function finish(how, announcement) {
   const article = current;
   article.dataset.status = how;
   $("state", article)?.matches(".working") && $("state", article).remove();
-  current = null;
+  current = begun = null;
   busy(false);
   status.textContent = announcement;
   if (article.dataset.message && (how !== "complete" || article.matches("[data-has-others]"))) refresh(article);
@@ -243,7 +252,7 @@ function beginConversation(title) {
   history.replaceState(null, "", `/chat/${conversation}/`);
   $("picker").hidden = true;
   $("project-name").hidden = $("topbar-menu").hidden = false;
-  addConversation(conversation, title);
+  import("./lines.js").then(({ addConversation }) => addConversation(conversation, title));
 }
 
 // --- Scrolling -----------------------------------------------------------------------------------
@@ -286,8 +295,6 @@ async function closePanel() {
 
 // --- Keys and buttons ----------------------------------------------------------------------------
 
-onSend(ask, stop);
-
 document.addEventListener("keydown", async (event) => {
   if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) { if (!await closePanel()) stop(); }
   if (event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "o") { event.preventDefault(); $("new-chat").click(); }
@@ -297,7 +304,7 @@ document.addEventListener("click", async (event) => {
   const cite = event.target.closest("a.cite"), suggestion = event.target.closest("[data-suggestion]");
   const button = event.target.closest("[data-act]");
   if (cite) { event.preventDefault(); (await sources()).openPanel(cite); }
-  if (suggestion) ask(suggestion.textContent);
+  if (suggestion) { event.preventDefault(); ask(suggestion.value); }
   if (event.target.closest("[data-close-panel]")) closePanel();
   if (button) act(button);
 });
@@ -314,11 +321,19 @@ async function act(button) {
   await actions[what](article, button, { ...page, instead, refresh });
 }
 
+// What is loaded when it is used is not while the server is away.
+addEventListener("unhandledrejection", (event) => {
+  if (connection.isOpen && navigator.onLine) return;
+  event.preventDefault();
+  hint(gettext("The server is away. Try again."));
+});
+
 // --- The beginning -------------------------------------------------------------------------------
 
 current = thread.querySelector('.answer[data-status="streaming"]');
 if (current) busy(true);
 const connection = new Connection(conversation, { receive, lost, expired, after: current ? 0 : undefined });
+onSend(ask, stop);
 if ($("earlier")) more().then(({ watch }) => watch($("earlier"), page));
 const wanted = location.hash && document.getElementById(location.hash.slice(1));
 if (wanted) { pinned = false; wanted.scrollIntoView(); } else keepInView();

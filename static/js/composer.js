@@ -9,27 +9,31 @@ let isBusy = false;
 let send = () => {};
 
 export const use = (name) => import(`./${name}.js`);
-export const sessionExpired = async () => (await use("conditions")).sessionExpired();
-export const limited = async (seconds) => (await use("conditions")).limited(seconds);
+// After an answer that no model wrote, and as long as the page says that none answers.
+export const checkModel = (isDoubtful) => (isDoubtful || $("outage").firstChild) && use("outage").then(({ look }) => look());
+export const condition = async (name, ...facts) => (await use("conditions"))[name](...facts);
 
 // `ask(question, options)` is called to send: options are { model, filters } or undefined.
 export function onSend(ask, stop) {
   send = ask;
   stopButton.addEventListener("click", stop);
   resume();
+  const wasSent = data.state === "sent";
+  data.state = "ready";
+  if (wasSent) submit();
 }
 
 export function setBusy(busy) {
   isBusy = busy;
   sendButton.hidden = busy;
   stopButton.hidden = !busy;
+  if (!busy && $("passing")) hint();
 }
 
-// Nothing was stored of this question: it goes back, unless something else was typed meanwhile. `retryAfter`: seconds.
-export function giveBack(question, retryAfter) {
+// Nothing was stored of this question: it goes back, unless something else was typed meanwhile.
+export function giveBack(question) {
   place = placeOf();
   write(text.value || question);
-  if (retryAfter) limited(retryAfter);
 }
 
 export function write(words) {
@@ -162,5 +166,6 @@ if (model) {
 }
 restore();
 if (data.hasFiles === "yes") use("attachments");
-if (storage.length > 60) use("conditions").then(({ prune }) => prune());
+if (storage.length > 60) condition("prune");
 if ($("live")) use("welcome");
+checkModel();

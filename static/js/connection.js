@@ -4,6 +4,7 @@ import { socketAddress } from "./page.js";
 
 const LOGGED_OUT = 4401;
 const PATIENCE = 4000; // milliseconds for a sign of life after a sleep
+const LEAVING = 1000; // milliseconds for a log-out
 const SLOWEST = 5000; // milliseconds between two tries
 
 export class Connection {
@@ -13,6 +14,8 @@ export class Connection {
     Object.assign(this, { path: `/ws/conversations/${conversation}/`, receive, lost, expired, last: after, tries: 0 });
     this.connect();
     addEventListener("online", () => this.connect());
+    // Somebody logged out in another tab: the server tells whether that ended this session too.
+    addEventListener("storage", ({ key }) => key === "left" && setTimeout(() => this.socket.close(), LEAVING));
     document.addEventListener("visibilitychange", () => document.hidden || this.probe());
   }
 

@@ -1,10 +1,8 @@
 // The list of conversations goes on as it is scrolled, and each line has a menu. Without this file: links and forms.
 // What a menu does is in filing.js, loaded when one is opened.
-import { fromHtml } from "./page.js";
-
 const $ = (selector) => document.querySelector(selector);
-const list = $("[data-conversations]"), filter = $("[data-filter] select"), title = $("[data-title]");
-const NAMED = 4000; // milliseconds after an answer, when a model may have given a title
+const filter = $("[data-filter] select");
+export const list = $("[data-conversations]");
 const watcher = new IntersectionObserver(goOn, { root: list.parentElement, rootMargin: "600px" });
 
 export const DELETED = "deleted-conversation"; // in the session's storage
@@ -37,42 +35,6 @@ async function goOn([{ isIntersecting, target }]) {
   target.parentElement.remove();
   list.insertAdjacentHTML("beforeend", html);
   watch();
-}
-
-// The first answer of a conversation gives it its line.
-export function addConversation(id, name) {
-  list.querySelector(".none")?.remove();
-  list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  const item = fromHtml(`<li class="item"><a aria-current="page"></a><a class="more" aria-haspopup="menu" data-menu>
-    <svg><use href="#i-more"/></svg></a></li>`);
-  item.dataset.id = id;
-  item.firstElementChild.href = `/chat/${id}/`;
-  item.lastElementChild.href = path(id, "options");
-  const first = [...list.querySelectorAll(".group")].find((group) => !group.nextElementSibling?.matches("[data-pinned]"));
-  let today = first?.textContent === gettext("Today") ? first : null;
-  if (!today) {
-    today = fromHtml('<li class="group"></li>');
-    today.textContent = gettext("Today");
-    list.insertBefore(today, first ?? null);
-  }
-  today.after(item);
-  renameConversation(id, name);
-  setTimeout(() => askForTitle(id), NAMED);
-}
-
-export function renameConversation(id, name) {
-  const [link, more] = lineOf(id)?.children ?? [];
-  if (link) link.textContent = link.title = name;
-  more?.setAttribute("aria-label", interpolate(gettext("Options for %s"), [name]));
-  if (id !== here) return;
-  title.textContent = name;
-  document.title = `${name} · PolyAI`;
-}
-
-async function askForTitle(id) {
-  if ($('[data-thread][aria-busy="true"]')) return setTimeout(() => askForTitle(id), NAMED);
-  const response = await fetch(path(id, "title"), { redirect: "manual" }).catch(() => null);
-  if (response?.ok && !$(".rename")) renameConversation(id, (await response.json()).title);
 }
 
 const bar = $("[data-topbar-menu]");

@@ -1,5 +1,6 @@
 // What can be done to a conversation from its menus: rename, pin, tag, share, archive, delete and undo. Loaded when used.
-import { DELETED, here, lineOf, path, reload, renameConversation } from "./conversations.js";
+import { DELETED, here, lineOf, path, reload } from "./conversations.js";
+import { renameConversation } from "./lines.js";
 import { fromHtml, post } from "./page.js";
 import { loadStyles, open } from "./sheet.js";
 

@@ -21,6 +21,7 @@ document.addEventListener("submit", (event) => {
   } else if (event.target.matches("[data-log-out]")) {
     // What was typed and not sent leaves this machine with its writer.
     for (const key of Object.keys(localStorage)) if (/^(draft|queued):/.test(key)) localStorage.removeItem(key);
+    localStorage.setItem("left", Date.now()); // the other tabs hear of it
   }
 }, true);
 
@@ -50,11 +51,6 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
 });
 
-// On a narrow page the chosen tab may lie beyond the edge.
-for (const chosen of document.querySelectorAll(".tabs [aria-current], .states [aria-current]")) {
-  chosen.scrollIntoView({ inline: "center", block: "nearest" });
-}
-
 if (document.documentElement.dataset.theme) themes();
 reachScrolling();
 window.addEventListener("resize", reachScrolling);
@@ -69,11 +65,6 @@ function reachScrolling() {
 function showSidebar(shown) {
   document.body.classList.toggle("sidebar-shown", shown);
   document.querySelector(shown ? ".sidebar a" : ".sidebar-open").focus();
-}
-
-// A number as the reader's language writes it.
-export function number(value) {
-  return value.toLocaleString(document.documentElement.lang);
 }
 
 export function csrfToken() {

@@ -1,6 +1,6 @@
 // Ticked documents: the bar of what can be done to them floats above the page while there are any.
 
-import { number } from "./page.js";
+import { number } from "./uploads.js";
 
 const ticks = () => [...document.querySelectorAll("article.document .document-tick")];
 const bar = () => document.querySelector("[data-bulk]");

@@ -1,5 +1,5 @@
 // The queue of uploads: any number of files, a few in a request, two requests at a time.
-import { csrfToken, number } from "./page.js";
+import { csrfToken } from "./page.js";
 import { chosenFiles, droppedFiles } from "./folders.js";
 
 const form = document.querySelector("[data-upload]");
@@ -12,6 +12,11 @@ const LISTED = 200; // files with something to say that are listed
 const queue = []; // { file, path }
 const running = new Set(); // requests
 const counts = { files: 0, sent: 0, refused: 0, bytes: 0, arrived: 0 };
+
+// A number as the reader's language writes it.
+export function number(value) {
+  return value.toLocaleString(document.documentElement.lang);
+}
 
 function add(files) {
   if (!files.length) return;

@@ -9,8 +9,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts import members
 from accounts.models import User
 from tests.accounts.conftest import INACTIVE, LOGIN, LOGOUT, SIGNUP, can_log_in, is_logged_in, log_in, sign_up
+from tests.accounts.test_invitations import link, role_of
 from tests.conftest import PASSWORD, Cast, browser_of
 
 NEW_PASSWORD = "battery staple 7"
@@ -174,6 +176,41 @@ def test_an_account_that_is_switched_off_is_out_at_once_and_stays_out(cast: Cast
     assert not is_logged_in(browser)
     assert log_in("alice@example.org").headers["Location"] == INACTIVE
     assert not can_log_in("alice@example.org")
+
+
+# --- Logging in through an invitation ------------------------------------------------------------
+
+
+def log_in_by(path: str, email: str) -> Client:
+    browser = Client()
+    browser.post(f"{LOGIN}?next={path}", {"login": email, "password": PASSWORD, "next": path})
+    return browser
+
+
+def test_who_waits_already_is_approved_of_by_an_administrators_invitation_and_no_other(
+    cast: Cast, root: User, settings: Settings
+) -> None:
+    settings.SIGNUP = "approval"
+    members.add_member(cast.project, root.email, "owner")
+    for email in ("carol@example.org", "dave@example.org"):
+        sign_up(email)
+    owners, for_dave, once = link(cast), link(cast, root, email="dave@example.org"), link(cast, root)
+    assert not is_logged_in(log_in_by(owners, "carol@example.org"))
+    assert not is_logged_in(log_in_by(for_dave, "carol@example.org"))
+    browser = log_in_by(once, "carol@example.org")
+    assert browser.get("/projects/support/documents/").status_code == 200
+    assert role_of(cast, "carol@example.org") == "viewer"
+    assert not is_logged_in(log_in_by(once, "dave@example.org")), "it is used up"
+    assert is_logged_in(log_in_by(for_dave, "dave@example.org"))
+
+
+def test_no_invitation_lets_in_who_was_switched_off(cast: Cast, root: User, settings: Settings) -> None:
+    settings.SIGNUP = "approval"
+    members.add_member(cast.project, root.email, "owner")
+    log_in("mallory@example.org")
+    User.objects.filter(email="mallory@example.org").update(is_active=False)
+    assert not is_logged_in(log_in_by(link(cast, root), "mallory@example.org"))
+    assert role_of(cast, "mallory@example.org") is None
 
 
 # --- The password -------------------------------------------------------------------------------

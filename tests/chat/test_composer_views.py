@@ -18,6 +18,8 @@ from chat.models import Conversation
 from chat.tasks import forget_unsent_files
 from knowledge import ingestion, services
 from knowledge.models import Document
+from providers import outages
+from providers.registry import get_chat_model
 from tests.conftest import Cast, add_document, browser_of, complete, make_question
 from tests.upstream import Upstream
 
@@ -74,6 +76,8 @@ def test_a_file_that_cannot_be_taken_says_why(cast: Cast, place: UUID) -> None:
         response = send(cast.alice, place, name, content)
         assert 400 <= response.status_code < 500
         assert reason in response.json()["error"]
+        assert len(response.json()["error"]) < 160
+        assert response.json()["retryable"] is False
     nothing = browser_of(cast.alice).post(f"/chat/{place}/files/", {"project": "support"})
     assert (nothing.status_code, nothing.json()["error"]) == (400, "Choose a file first.")
     assert listed(cast.alice, place) == []
@@ -84,6 +88,9 @@ def test_a_file_that_cannot_be_read_says_why_and_is_read_again(cast: Cast, place
     ingestion.ingest(document.id)
     (failed,) = listed(cast.alice, place)
     assert (failed["state"], failed["error"]) == ("failed", "The file is not a PDF, though its name says so.")
+    assert failed["retryable"] is False  # it will be none tomorrow either
+    Document.objects.update(error_code="provider_unreachable")
+    assert listed(cast.alice, place)[0]["retryable"] is True
     address = f"/chat/{place}/files/{document.id}/retry/"
     assert browser_of(cast.bob).post(address).status_code == 404
     assert browser_of(cast.alice).post(address).json()["state"] == "queued"
@@ -191,6 +198,50 @@ def test_several_models_are_offered_with_the_prices_that_are_known(
     assert "No language model is configured." not in page
     assert "<option>gpt-4o-mini</option><option>&lt;b&gt;</option>" in page
     assert 'data-prices="{&quot;gpt-4o-mini&quot;: 0.15}"' in page
+
+
+SILENT = "The language model does not answer."
+
+
+def is_silent(user: User) -> bool:
+    found: bool = browser_of(user).get("/model/").json()["is_silent"]
+    return found
+
+
+def test_a_model_that_was_silent_is_told_of_before_one_asks_until_it_answers(cast: Cast, upstream: Upstream) -> None:
+    add_document(cast.project)
+    ask = async_to_sync(complete)
+    assert SILENT not in home(cast.bob)
+    upstream.enqueue(status=503)
+    ask(make_question(cast, "How many days?"))
+    assert SILENT in home(cast.bob)
+    assert is_silent(cast.bob)
+    ask(make_question(cast, "How many days then?"))
+    assert SILENT not in home(cast.bob)
+    assert not is_silent(cast.bob)
+
+
+def test_a_silent_model_is_looked_at_again_and_no_other_is(
+    cast: Cast, upstream: Upstream, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_document(cast.project)
+    monkeypatch.setattr(outages, "LOOK_EVERY", 0)
+    upstream.enqueue(status=503)
+    async_to_sync(complete)(make_question(cast, "How many days?"))
+    assert not is_silent(cast.bob)
+    assert SILENT not in home(cast.bob)
+    settings.OPENAI_BASE_URL = "http://127.0.0.1:1/v1"
+    get_chat_model.cache_clear()
+    assert not is_silent(cast.bob)  # nobody has asked it
+    async_to_sync(complete)(make_question(cast, "How many days then?"))
+    assert is_silent(cast.bob)
+    assert SILENT in home(cast.bob)
+
+
+def test_without_redis_nothing_is_said_of_the_model(cast: Cast, upstream: Upstream, settings: Settings) -> None:
+    away = {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/redis.sock?db=0"}
+    settings.CACHES = {"default": away}
+    assert SILENT not in home(cast.bob)
 
 
 def test_a_conversation_with_files_says_so(cast: Cast) -> None:

@@ -105,6 +105,19 @@ def test_the_form_answers_without_a_script(cast: Cast, upstream: Upstream) -> No
     assert "The documents say so" in response.content.decode()
 
 
+def test_a_log_in_on_the_way_to_an_answer_ends_at_the_form(cast: Cast) -> None:
+    assert Client().post("/ask/", {"text": REFUND}).headers["Location"] == "/accounts/login/?next=/ask/"
+    assert browser_of(cast.alice).get("/ask/").headers["Location"] == "/"
+
+
+def test_a_suggestion_is_asked_without_a_script(cast: Cast, upstream: Upstream) -> None:
+    add_document(cast.project)
+    body = {"conversation": str(uuid4()), "project": "support", "text": "", "suggestion": REFUND}
+    response = browser_of(cast.alice).post("/ask/", body, follow=True)
+    assert REFUND in response.content.decode()
+    assert "The documents say so" in response.content.decode()
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [({"conversation": "no uuid", "project": "support", "text": "x"}, 400), ({"project": "support", "text": "x"}, 400)],

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from core.errors import DamagedFile, EmptyFile, UnreadableFile, UnsupportedFile, WrongKind
-from knowledge.parsers import PARSERS, check_kind, parse
+from knowledge.parsers import check_kind, parse
 from tests.knowledge.files import make_docx, make_pdf, make_zip
 
 
@@ -20,11 +20,11 @@ def test_the_ending_decides_in_any_case(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.exe", "a", ".md", "a.md.zip", "a.doc", "a.md ", "pdf", "a."])
-def test_an_unknown_kind_is_refused_with_the_kinds_that_are_known(name: str) -> None:
+def test_an_unknown_kind_is_refused_with_the_kinds_that_are_known_in_few_words(name: str) -> None:
     with pytest.raises(UnsupportedFile) as refused:
         check_kind(name)
-    for ending in PARSERS:
-        assert ending in refused.value.message
+    assert "PDF, Office, OpenDocument" in refused.value.message
+    assert len(refused.value.message) < 160
 
 
 def test_an_unknown_kind_is_not_parsed_either() -> None:

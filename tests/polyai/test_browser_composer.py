@@ -171,15 +171,19 @@ def test_a_dropped_file_is_read_for_this_conversation_answers_there_and_stays_wi
     expect(page.get_by_label("Your question")).to_be_focused()
 
 
-def test_a_file_that_cannot_be_read_says_why_and_can_be_tried_again(page: Page) -> None:
+def test_a_file_says_why_it_is_not_read_and_is_tried_again_where_that_can_help(page: Page) -> None:
+    files = page.get_by_role("list", name="Files").locator("li")
+    page.route("**/files/", lambda route: route.abort(), times=1)
+    drop(page, "cut.md", "A fine text.", "Into this conversation")
+    expect(files).to_contain_text("The upload was cut off.")
+    page.get_by_role("button", name="Try cut.md again").click()
+    expect(files).to_contain_text("Ready")
     drop(page, "broken.pdf", "this is no PDF", "Into this conversation")
-    chip = page.get_by_role("list", name="Files").locator("li")
-    expect(chip).to_contain_text("The file is not a PDF, though its name says so.")
-    chip.get_by_role("button", name="Try broken.pdf again").click()
-    expect(chip).to_contain_text("The file is not a PDF, though its name says so.")
+    expect(files.last).to_contain_text("The file is not a PDF, though its name says so.")
     drop(page, "tool.exe", "x", "Into this conversation")
-    expect(page.get_by_role("list", name="Files").locator("li[data-state=refused]")).to_contain_text("tool.exe")
-    for name in ("broken.pdf", "tool.exe"):
+    expect(files.last).to_contain_text("'.exe' files cannot be read yet.")
+    expect(page.get_by_role("button", name="again")).to_have_count(0)
+    for name in ("cut.md", "broken.pdf", "tool.exe"):
         page.get_by_role("button", name=f"Remove {name}").click()
 
 
@@ -241,7 +245,7 @@ def test_a_question_that_waits_can_be_taken_back(page: Page) -> None:
 
 def test_a_session_that_has_expired_keeps_the_draft(page: Page) -> None:
     type_in(page, "Half a question")
-    page.evaluate("import('/static/js/composer.js').then((composer) => composer.sessionExpired())")
+    page.evaluate("import('/static/js/conditions.js').then((conditions) => conditions.sessionExpired())")
     page.context.clear_cookies()
     page.get_by_role("link", name="Log in again").click()
     page.get_by_label("Email").fill("alice@example.org")
@@ -252,7 +256,7 @@ def test_a_session_that_has_expired_keeps_the_draft(page: Page) -> None:
 
 
 def test_a_limit_says_when_it_frees(page: Page) -> None:
-    page.evaluate("import('/static/js/composer.js').then((composer) => composer.limited(1))")
+    page.evaluate("import('/static/js/conditions.js').then((conditions) => conditions.limited(1))")
     expect(page.locator("[data-hint]")).to_have_text("You can ask again.")
 
 
@@ -290,7 +294,7 @@ def test_every_state_passes_axe(page: Page, scheme: str) -> None:
     page.keyboard.press("Escape")
     drop(page, "broken.pdf", "this is no PDF", "Into this conversation")
     expect(page.get_by_role("list", name="Files")).to_contain_text("not a PDF")
-    page.evaluate("import('/static/js/composer.js').then((composer) => composer.sessionExpired())")
+    page.evaluate("import('/static/js/conditions.js').then((conditions) => conditions.sessionExpired())")
     expect(page.get_by_role("link", name="Log in again")).to_be_visible()
     axe.check(page)
     page.get_by_role("button", name="Remove broken.pdf").click()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 from tests.conftest import PASSWORD
 from tests.polyai.test_browser_composer import DRAG, ask, field, let_go, page, state  # noqa: F401  # fixtures
 from tests.polyai.test_browser_composer import pytestmark as pytestmark
 from tests.product import Product
-
-RECHECKED = 5_500  # milliseconds after which an open socket's session is looked at again
+from tests.upstream import Upstream
 
 
 def log_in(tab: Page) -> None:
@@ -34,7 +34,7 @@ def test_a_question_sent_after_a_log_out_elsewhere_is_there_again_after_the_log_
     expect(tab.locator("article.answer[data-status=complete]")).to_be_visible()
     other.goto("/projects/")
     other.get_by_role("button", name="Log out").click()
-    tab.wait_for_timeout(RECHECKED)
+    expect(tab.get_by_role("link", name="Log in again")).to_be_visible()
     ask(tab, "Asked a moment too late")
     tab.get_by_role("link", name="Log in again").click()
     log_in(tab)
@@ -77,3 +77,110 @@ def test_a_file_whose_place_is_not_chosen_stays_with_the_question(page: Page) ->
     page.keyboard.type("What does it say?")
     expect(page.get_by_role("list", name="Files").locator("li")).to_contain_text("Ready")
     assert field(page) == "What does it say?"
+
+
+@pytest.mark.parametrize("way", ["Enter", "Send"])
+def test_a_question_sent_before_the_script_has_come_is_asked_once_when_it_has(
+    page: Page,  # noqa: F811
+    upstream_server: Upstream,
+    way: str,
+) -> None:
+    held: list[Route] = []
+    page.route("**/js/chat.js", lambda route: held.append(route))  # playwright marks a function
+    page.goto("/?project=support", wait_until="commit")
+    page.get_by_label("Your question").fill(f"Asked early by {way}?")
+    for _ in range(2):
+        if way == "Enter":
+            page.keyboard.press("Enter")
+        else:
+            page.get_by_role("button", name=way).click()
+    assert field(page) == f"Asked early by {way}?"
+    held[0].continue_()
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    expect(page.locator("article.question .bubble")).to_have_text([f"Asked early by {way}?"])
+    assert len(upstream_server.history) == 1
+
+
+def test_where_the_script_never_comes_the_form_is_sent_as_it_is(page: Page, upstream_server: Upstream) -> None:  # noqa: F811
+    page.route("**/js/chat.js", lambda route: route.abort())
+    page.goto("/?project=support")
+    ask(page, "Who needs a script?")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    expect(page.locator("article.question .bubble")).to_have_text(["Who needs a script?"])
+    assert len(upstream_server.history) == 1
+
+
+def test_what_was_asked_of_a_conversation_that_is_deleted_goes_into_a_new_chat(page: Page) -> None:  # noqa: F811
+    ask(page, "The first question")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_label("Options of this conversation").click()
+    other.get_by_role("button", name="Delete", exact=True).click()
+    expect(other.locator("[data-welcome]")).to_be_visible()
+    ask(page, "And then?")
+    expect(page.locator("[data-hint]")).to_contain_text("does not exist")
+    expect(page.locator("article.question .bubble")).to_have_text(["The first question"])
+    expect(page.locator("article.answer")).to_have_count(1)
+    assert field(page) == "And then?"
+    page.get_by_role("link", name="Ask in a new chat").click()
+    expect(page.get_by_role("heading", name="Ask Support")).to_be_visible()
+    assert field(page) == "And then?"
+
+
+@pytest.mark.parametrize("hears_first", ["of the other question", "of the refusal"])
+def test_of_two_tabs_that_ask_at_once_the_second_keeps_its_words(
+    page: Page,  # noqa: F811
+    upstream_server: Upstream,
+    hears_first: str,
+) -> None:
+    held: list[str | bytes] = []
+    is_late = False
+
+    def relay(socket: WebSocketRoute) -> None:
+        def hear(message: str | bytes) -> None:
+            if is_late:
+                held.append(message)
+            else:
+                socket.send(message)
+
+        sockets.append(socket)
+        socket.connect_to_server().on_message(hear)
+
+    sockets: list[WebSocketRoute] = []
+    ask(page, "The first question")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    second = page.context.new_page()
+    second.route_web_socket("**/ws/**", relay)
+    second.goto(page.url)
+    second.wait_for_timeout(500)  # it follows
+    is_late = True
+    upstream_server.enqueue("Slowly [1].", first_delay=3.0)
+    quicker = f"The quicker one, for who hears {hears_first}"  # no cache knows it
+    ask(page, quicker)
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    ask(second, "The slower one")
+    second.wait_for_timeout(1000)  # it is refused
+    is_late = False
+    by_refusal = sorted(held, key=lambda message: "refused" not in str(message))
+    for message in by_refusal if "refusal" in hears_first else held:
+        sockets[-1].send(message)
+    expect(second.locator("[data-hint]")).to_contain_text("What you typed is kept.")
+    assert field(second) == "The slower one"
+    for tab in (page, second):
+        expect(tab.locator("article.answer[data-status=complete]")).to_have_count(2)
+        expect(tab.locator("article.question .bubble")).to_have_text(["The first question", quicker])
+    expect(second.locator("[data-hint]")).to_be_empty()
+    assert field(second) == "The slower one"
+
+
+def test_a_silent_model_is_told_of_until_it_answers(page: Page, upstream_server: Upstream) -> None:  # noqa: F811
+    told = page.locator("[data-outage]")
+    upstream_server.enqueue(status=503)
+    ask(page, "Is anybody there?")
+    expect(told).to_contain_text("does not answer")
+    page.goto("/?project=support")
+    expect(told).to_contain_text("does not answer")
+    ask(page, "Is somebody there again?")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    expect(told).to_be_empty()
