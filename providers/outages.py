@@ -8,6 +8,7 @@ every LOOK_EVERY seconds at most.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from core.errors import ProviderTimeout, ProviderUnreachable
 from core.redis import PREFIX, RedisError, async_redis, or_default, sync_redis
 from providers.types import ChatModel
 
+log = logging.getLogger(__name__)
 REMEMBERED = 300  # seconds
 LOOK_EVERY = 25.0  # seconds
 TIMEOUT = 2.0  # seconds for a look
@@ -40,7 +42,8 @@ def is_known() -> bool:
     """Whether the model was silent when it was last asked or looked at; False where nobody knows. One read of Redis."""
     try:
         return settings.CHAT_CONFIGURED and bool(sync_redis().exists(_key()))
-    except (RedisError, OSError):
+    except (RedisError, OSError) as error:
+        log.warning("redis: nobody knows whether the model answers (%s)", type(error).__name__)
         return False
 
 
