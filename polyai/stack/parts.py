@@ -43,7 +43,7 @@ def postgres() -> Part:
     if user:
         _let_in(user)
     _init(user)
-    _drop_stale_lock()
+    _drop_stale_locks()
     return Part(
         name="postgres",
         argv=[
@@ -102,14 +102,15 @@ def _init(user: str | None) -> None:
     unfinished.rename(settings.POSTGRES_FOLDER)
 
 
-def _drop_stale_lock() -> None:
-    """Remove a postmaster.pid whose process is gone, or is another by now: PostgreSQL would refuse to start."""
-    lock = settings.POSTGRES_FOLDER / "postmaster.pid"
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        pid = int(lock.read_text().splitlines()[0])
-        if psutil.pid_exists(pid) and is_alive(holder := psutil.Process(pid)) and holder.name() == "postgres":
-            raise StartError(f"another PostgreSQL (pid {pid}) uses {settings.POSTGRES_FOLDER}: stop it first")
-        lock.unlink()
+def _drop_stale_locks() -> None:
+    """Remove PostgreSQL's locks whose process is gone, or is another by now: it would refuse to start. It takes even
+    one that only waits to be buried for alive."""
+    for lock in (settings.POSTGRES_FOLDER / "postmaster.pid", settings.RUN_FOLDER / ".s.PGSQL.5432.lock"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int(lock.read_text().splitlines()[0])
+            if psutil.pid_exists(pid) and is_alive(holder := psutil.Process(pid)) and holder.name() == "postgres":
+                raise StartError(f"another PostgreSQL (pid {pid}) uses {settings.POSTGRES_FOLDER}: stop it first")
+            lock.unlink()
 
 
 async def _postgres_is_ready() -> bool:
