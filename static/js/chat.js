@@ -1,8 +1,10 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
+import { closePanel } from "./cites.js";
 import { Connection } from "./connection.js";
 import { checkModel, condition, giveBack, hint, onSend, queue, setBusy } from "./composer.js";
 import "./conversations.js";
 import { fromHtml } from "./page.js";
+import { Writing } from "./writing.js";
 
 const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
@@ -12,9 +14,8 @@ const MOST = 120; // messages in the page
 let current = null; // the answer that is being written: its article
 let asked = null; // what was asked from here and not begun yet
 let begun = null; // what was asked last from here, until its answer has ended
+let writing = null; // its words
 let pinned = true; // the end of the thread is kept in view
-const blocks = []; // of the answer that is being written, as HTML
-let firstChanged = Infinity, isPainting = false;
 
 const byId = (id) => document.getElementById(`message-${id}`);
 
@@ -41,7 +42,7 @@ const receivers = {
     else if (asked?.question) asked.question.remove();
     question.id = `message-${event.question_id}`;
     question.dataset.message = event.question_id;
-    current = known ?? asked?.answer ?? addAnswer();
+    current = known ?? asked?.answer ?? addMessage();
     current.id = `message-${event.answer_id}`;
     current.dataset.message = event.answer_id;
     current.toggleAttribute("data-has-others", hadOthers);
@@ -58,29 +59,22 @@ const receivers = {
   },
   text_delta(event) {
     say("");
-    blocks.splice(event.html.start, Infinity, ...event.html.blocks);
-    firstChanged = Math.min(firstChanged, event.html.start);
-    if (isPainting) return;
-    paint();
-    isPainting = true;
-    requestAnimationFrame(() => { isPainting = false; if (current) paint(); });
+    writing.take(event.html);
   },
   answer_restarted: clear,
   answer_completed(event) {
-    $("body", current).innerHTML = event.html;
+    writing.end(event.html);
     $("sources", current).innerHTML = event.sources_html;
     $("facts", current).innerHTML = event.facts_html;
     checkModel(event.fault || event.cache.status === "stale");
     finish(event.finish_reason === "length" ? "cut" : "complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
   },
   answer_stopped() {
-    paint();
     note(gettext("Stopped. What had come was kept."), "state");
     finish("stopped", gettext("Stopped"));
   },
   answer_failed(event) {
     if (!event.answer_id) return giveUp(event);
-    paint();
     note(event.message, "state error");
     if (event.retry_after) condition("limited", event.retry_after);
     checkModel(true);
@@ -100,24 +94,8 @@ function lost() {
   if (current?.dataset.message) note(gettext("Connection lost. Trying again …"), "state working");
 }
 
-// Only what has changed is put into the page, once a picture.
-function paint() {
-  const body = $("body", current);
-  while (body.children.length > firstChanged) body.lastElementChild.remove();
-  for (const html of blocks.slice(body.children.length)) {
-    const part = document.createElement("div");
-    part.className = "block";
-    part.innerHTML = html;
-    body.append(part);
-  }
-  firstChanged = Infinity;
-  keepInView();
-}
-
 function clear() {
-  blocks.length = 0;
-  firstChanged = Infinity;
-  $("body", current).replaceChildren();
+  writing = new Writing($("body", current), keepInView);
   $("sources", current).replaceChildren();
 }
 
@@ -126,8 +104,8 @@ function clear() {
 async function ask(text, options = {}) {
   if (!text.trim() || current || asked) return;
   const welcome = $("welcome");
+  asked = { text, welcome, question: addQuestion(text.trim()), answer: addMessage() };
   welcome?.remove();
-  asked = { text, welcome, question: addQuestion(text.trim()), answer: addAnswer() };
   await send({ text, ...options });
 }
 
@@ -136,7 +114,7 @@ async function instead(article, text, message) {
   if (current || asked) return;
   const all = [...thread.children], replaced = all.slice(all.indexOf(article));
   for (const one of replaced) one.remove();
-  asked = { text, replaced, question: text && addQuestion(text), answer: addAnswer() };
+  asked = { text, replaced, question: text && addQuestion(text), answer: addMessage() };
   await send({ text, ...message });
 }
 
@@ -183,8 +161,7 @@ function expired() {
 }
 
 async function stop() {
-  if (!current) return;
-  await connection.send({ type: "stop", answer_id: current.dataset.message || null }).catch((error) => {
+  if (current) await connection.send({ type: "stop", answer_id: current.dataset.message || null }).catch((error) => {
     status.textContent = error.message === "expired" ? gettext("You are logged out.") : gettext("The server is away. Try again.");
   });
 }
@@ -192,16 +169,14 @@ async function stop() {
 // --- The thread ----------------------------------------------------------------------------------
 
 function addQuestion(text) {
-  const article = fromHtml($("question-template").innerHTML);
+  const article = addMessage("question-template");
   article.querySelector(".bubble").innerText = text;
-  thread.append(article);
   return article;
 }
 
-function addAnswer() {
-  const article = fromHtml($("answer-template").innerHTML);
-  thread.append(article);
-  return article;
+function addMessage(template = "answer-template") {
+  thread.append(fromHtml($(template).innerHTML));
+  return thread.lastElementChild;
 }
 
 // What stands behind the place of a question leaves the page: it is on another branch. Whether there was anything.
@@ -268,7 +243,6 @@ scroll.addEventListener("scroll", () => {
 
 // --- What comes when it is used --------------------------------------------------------------------
 
-const sources = () => import("./sources.js");
 const more = () => import("./thread.js");
 const page = {
   conversation,
@@ -282,17 +256,6 @@ const page = {
 const look = async (article) => (await more()).look(article, page);
 const refresh = async (article) => (await more()).refresh(article, page);
 
-for (const kind of ["pointerover", "focusin"]) {
-  document.addEventListener(kind, async (event) => {
-    const cite = event.target.closest?.("a.cite");
-    if (cite && event.pointerType !== "touch" && (kind !== "focusin" || cite.matches(":focus-visible"))) (await sources()).aim(cite);
-  });
-}
-
-async function closePanel() {
-  return document.querySelector("[data-panel]:not([hidden]), [data-source-card]:popover-open") && (await sources()).closePanel();
-}
-
 // --- Keys and buttons ----------------------------------------------------------------------------
 
 document.addEventListener("keydown", async (event) => {
@@ -300,12 +263,9 @@ document.addEventListener("keydown", async (event) => {
   if (event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "o") { event.preventDefault(); $("new-chat").click(); }
 });
 
-document.addEventListener("click", async (event) => {
-  const cite = event.target.closest("a.cite"), suggestion = event.target.closest("[data-suggestion]");
-  const button = event.target.closest("[data-act]");
-  if (cite) { event.preventDefault(); (await sources()).openPanel(cite); }
+document.addEventListener("click", (event) => {
+  const suggestion = event.target.closest("[data-suggestion]"), button = event.target.closest("[data-act]");
   if (suggestion) { event.preventDefault(); ask(suggestion.value); }
-  if (event.target.closest("[data-close-panel]")) closePanel();
   if (button) act(button);
 });
 
