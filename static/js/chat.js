@@ -10,22 +10,26 @@ const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
 const { conversation, project } = form.dataset;
 const MOST = 120; // messages in the page
+const HEARD = 1000; // milliseconds
 
 let current = null; // the answer that is being written: its article
 let asked = null; // what was asked from here and not begun yet
+let tip = null; // the newest message, as the server told
 let begun = null; // what was asked last from here, until its answer has ended
 let writing = null; // its words
 let pinned = true; // the end of the thread is kept in view
 
 const byId = (id) => document.getElementById(`message-${id}`);
 
-// --- What the server tells -----------------------------------------------------------------------
+// --- What the server tells ---
 
 const receivers = {
   following(event) {
+    if (asked?.socket && asked.socket !== connection.socket && !event.answer_id) setTimeout(doubt, HEARD, asked, event.tip !== tip);
+    tip = event.tip;
     if (current && !asked) say("");
     // What was asked and answered elsewhere between the making of this page and now.
-    if (!current && event.tip && !byId(event.tip) && !location.search) return location.reload();
+    if (!current && event.tip && !byId(event.tip) && !location.search) return reload();
     if (!event.answer_id && current?.dataset.message && !asked) look(current);
   },
   answer_started(event) {
@@ -33,8 +37,8 @@ const receivers = {
     if (known && known.dataset.status !== "streaming") { current = null; return; } // told again, and shown already
     if (current?.dataset.message && current !== known) look(current);
     if (event.follows && !byId(event.follows)) { // on a branch that is not shown
-      if (asked) withdraw();
-      return location.reload();
+      if (asked) giveBack(withdraw());
+      return reload();
     }
     const hadOthers = clearAfter(event);
     const question = byId(event.question_id) ?? (asked?.question || addQuestion(event.question));
@@ -46,6 +50,7 @@ const receivers = {
     current.id = `message-${event.answer_id}`;
     current.dataset.message = event.answer_id;
     current.toggleAttribute("data-has-others", hadOthers);
+    tip = event.answer_id;
     begun = asked;
     asked = null;
     clear();
@@ -69,7 +74,8 @@ const receivers = {
     checkModel(event.fault || event.cache.status === "stale");
     finish(event.finish_reason === "length" ? "cut" : "complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
   },
-  answer_stopped() {
+  answer_stopped(event) {
+    if (!event.answer_id) return asked && giveBack(withdraw()); // before it was begun
     note(gettext("Stopped. What had come was kept."), "state");
     finish("stopped", gettext("Stopped"));
   },
@@ -99,26 +105,15 @@ function clear() {
   $("sources", current).replaceChildren();
 }
 
-// --- Asking --------------------------------------------------------------------------------------
+// --- Asking ---
 
-async function ask(text, options = {}) {
-  if (!text.trim() || current || asked) return;
-  const welcome = $("welcome");
-  asked = { text, welcome, question: addQuestion(text.trim()), answer: addMessage() };
-  welcome?.remove();
-  await send({ text, ...options });
-}
-
-// Ask in the place of a message: what stood there, and all behind it, is on another branch then.
-async function instead(article, text, message) {
+// `replaced`: asked in the place of these messages, which are on another branch then.
+async function ask(text, options, replaced) {
   if (current || asked) return;
-  const all = [...thread.children], replaced = all.slice(all.indexOf(article));
-  for (const one of replaced) one.remove();
-  asked = { text, replaced, question: text && addQuestion(text), answer: addMessage() };
-  await send({ text, ...message });
-}
-
-async function send(message) {
+  const gone = replaced ?? [...thread.querySelectorAll("[data-welcome]")];
+  const message = { type: "ask", project, text, ...options };
+  asked = { message, replaced, gone, question: text && addQuestion(text.trim()), answer: addMessage() };
+  for (const one of gone) one.remove();
   current = asked.answer;
   busy(true);
   pinned = true;
@@ -126,47 +121,61 @@ async function send(message) {
   const last = [...thread.querySelectorAll(".answer[data-message]:not([data-message=''])")].at(-1);
   if (!message.branch && last) message.branch = { follow: last.dataset.message };
   try {
-    await connection.send({ type: "ask", project, ...message });
+    await connection.send(message);
+    if (asked) asked.socket = connection.socket;
   } catch (error) {
-    if (error.message === "expired") return; // as it heard itself
-    withdraw();
-    if (!message.branch || message.branch.follow) queue(message.text, message);
-    else hint(gettext("The server is away. Try again."));
+    if (error.message !== "expired") unsent(message); // that it heard itself
   }
+}
+
+function unsent(message) {
+  const text = withdraw();
+  if (!message.branch || message.branch.follow) return queue(text, message);
+  giveBack(text);
+  away();
+}
+
+const away = () => hint(gettext("The server is away. Try again."));
+
+// A dying connection swallows what is sent into it; what was heard has begun by now.
+function doubt(mine, isStored) {
+  if (asked !== mine) return;
+  if (!isStored) return unsent(mine.message);
+  giveBack(withdraw());
+  location.assign(`/chat/${conversation}/`);
 }
 
 // Nothing was stored of what was asked: the words are in the composer again, with the reason below it.
 function giveUp(event) {
-  if (asked) withdraw();
-  else if (begun) giveBack(begun.text); // another tab asked first, and its question was begun for ours
+  if (asked) giveBack(withdraw());
+  else if (begun) giveBack(begun.message.text); // another tab asked first, and its question was begun for ours
   else return;
   begun = null;
   condition("refused", event);
 }
 
-// The thread is as it was before.
+// The thread is as it was before. What was asked.
 function withdraw() {
-  const { text, question, answer, welcome, replaced } = asked;
+  const { message, question, answer, gone } = asked;
   if (question) question.remove();
   answer.remove();
-  thread.append(...replaced ?? [welcome ?? ""]);
+  thread.append(...gone);
   current = asked = null;
   busy(false);
-  giveBack(text);
+  return message.text;
 }
 
 function expired() {
-  if (asked) withdraw();
+  if (asked) giveBack(withdraw());
   condition("sessionExpired");
 }
 
 async function stop() {
-  if (current) await connection.send({ type: "stop", answer_id: current.dataset.message || null }).catch((error) => {
-    status.textContent = error.message === "expired" ? gettext("You are logged out.") : gettext("The server is away. Try again.");
-  });
+  if (current) await connection.send({ type: "stop", answer_id: current.dataset.message || null })
+    .catch(({ message }) => message === "expired" || away());
 }
 
-// --- The thread ----------------------------------------------------------------------------------
+// --- The thread ---
 
 function addQuestion(text) {
   const article = addMessage("question-template");
@@ -185,9 +194,18 @@ function clearAfter(event) {
   const mine = [asked?.question, asked?.answer, byId(event.answer_id)];
   const others = [...thread.querySelectorAll(".message")].filter((message) =>
     !mine.includes(message) && (place ? place.compareDocumentPosition(message) & Node.DOCUMENT_POSITION_FOLLOWING : true));
+  rescue(others);
   for (const other of others) other.remove();
   return others.length > 0 || Boolean(asked?.replaced);
 }
+
+// What is being edited in messages that leave the page goes into the composer.
+async function rescue(leaving) {
+  const boxes = leaving.flatMap((message) => [...message.querySelectorAll("form.edit textarea")]);
+  if (boxes.length) await condition("edited", boxes);
+}
+
+const reload = () => rescue([thread]).then(() => location.reload());
 
 function busy(isBusy) {
   setBusy(isBusy);
@@ -230,7 +248,7 @@ function beginConversation(title) {
   import("./lines.js").then(({ addConversation }) => addConversation(conversation, title));
 }
 
-// --- Scrolling -----------------------------------------------------------------------------------
+// --- Scrolling ---
 
 function keepInView() {
   if (pinned) scroll.scrollTop = scroll.scrollHeight;
@@ -241,7 +259,7 @@ scroll.addEventListener("scroll", () => {
   pinned = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 48;
 }, { passive: true });
 
-// --- What comes when it is used --------------------------------------------------------------------
+// --- What comes when it is used ---
 
 const more = () => import("./thread.js");
 const page = {
@@ -256,7 +274,7 @@ const page = {
 const look = async (article) => (await more()).look(article, page);
 const refresh = async (article) => (await more()).refresh(article, page);
 
-// --- Keys and buttons ----------------------------------------------------------------------------
+// --- Keys and buttons ---
 
 document.addEventListener("keydown", async (event) => {
   if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) { if (!await closePanel()) stop(); }
@@ -269,26 +287,21 @@ document.addEventListener("click", (event) => {
   if (button) act(button);
 });
 
-document.addEventListener("polyai:edit-last", () => {
-  const last = [...thread.querySelectorAll(".question [data-act=edit]")].at(-1);
-  if (last) act(last);
-});
-
 // What can be done with a message is loaded when it is used.
 async function act(button) {
   const article = button.closest(".message"), what = button.dataset.act;
   const actions = await import("./messages.js");
-  await actions[what](article, button, { ...page, instead, refresh });
+  await actions[what](article, button, { ...page, ask, refresh });
 }
 
 // What is loaded when it is used is not while the server is away.
 addEventListener("unhandledrejection", (event) => {
   if (connection.isOpen && navigator.onLine) return;
   event.preventDefault();
-  hint(gettext("The server is away. Try again."));
+  away();
 });
 
-// --- The beginning -------------------------------------------------------------------------------
+// --- The beginning ---
 
 current = thread.querySelector('.answer[data-status="streaming"]');
 if (current) busy(true);

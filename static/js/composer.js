@@ -30,10 +30,10 @@ export function setBusy(busy) {
   if (!busy && $("passing")) hint();
 }
 
-// Nothing was stored of this question: it goes back, unless something else was typed meanwhile.
+// Nothing was stored of this question: it goes back, before what was typed meanwhile.
 export function giveBack(question) {
   place = placeOf();
-  write(text.value || question);
+  write([question, text.value].filter(Boolean).join("\n\n"));
 }
 
 export function write(words) {
@@ -98,7 +98,7 @@ export function deliver(question, options) {
 export function queue(question, { model, filters } = {}) {
   place = placeOf();
   keep("queued", { question, options: { model, filters } });
-  if (text.value === question) write("");
+  save();
   setTimeout(resume);
 }
 
@@ -135,7 +135,7 @@ form.addEventListener("submit", (event) => { event.preventDefault(); submit(); }
 text.addEventListener("input", changed);
 text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
-  if (event.key === "ArrowUp" && !text.value) document.dispatchEvent(new CustomEvent("polyai:edit-last"));
+  if (event.key === "ArrowUp" && !text.value) [...document.querySelectorAll(".question [data-act=edit]")].at(-1)?.click();
 });
 text.addEventListener("paste", ({ clipboardData: { types, files } }) => {
   const pasted = [...files];

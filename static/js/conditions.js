@@ -1,5 +1,5 @@
 // What keeps a question from being asked for a while, and how it goes on.
-import { data, hint, picks, save, text } from "./composer.js";
+import { data, giveBack, hint, picks, save, text } from "./composer.js";
 
 const DRAFTS = 40; // that are kept
 
@@ -29,6 +29,15 @@ export async function refused({ type, message, code, retry_after: seconds }) {
   else Object.assign(link, { href: `/?project=${data.project}`, textContent: gettext("Ask in a new chat") });
   link.addEventListener("click", () => page.ok || moveDraft());
   hint(told, " ", link);
+}
+
+// The messages that were being edited have left the page: another tab was quicker.
+export function edited(boxes) {
+  for (const { value, defaultValue } of boxes) {
+    if (value === defaultValue) continue;
+    giveBack(value);
+    hint(gettext("What you typed is kept."));
+  }
 }
 
 // What was typed here, to where the new chat in the project looks for it.

@@ -5,6 +5,12 @@ import { words } from "./words.js";
 
 const address = (article, { conversation }) => `/chat/${conversation}/messages/${article.dataset.message}/`;
 
+// Ask in the place of a message: what stood there, and all behind it, is on another branch then.
+function instead(article, page, text, message) {
+  const all = [...page.thread.children];
+  return page.ask(text, message, all.slice(all.indexOf(article)));
+}
+
 async function toClipboard(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea"); // a page that came without TLS has no clipboard of its own
@@ -41,7 +47,7 @@ export async function edit(article, _button, page) {
   const form = fromHtml(document.querySelector("[data-edit-template]").innerHTML);
   const text = form.elements.text;
   const close = () => { form.remove(); bubble.hidden = actions.hidden = false; article.querySelector("[data-act=edit]").focus(); };
-  text.value = bubble.innerText;
+  text.value = text.defaultValue = bubble.innerText;
   bubble.hidden = actions.hidden = true;
   article.append(form);
   text.style.height = `${Math.min(text.scrollHeight + 2, 320)}px`;
@@ -50,7 +56,7 @@ export async function edit(article, _button, page) {
     event.preventDefault();
     if (!text.value.trim()) return;
     close();
-    page.instead(article, text.value.trim(), { branch: { edit: article.dataset.message } });
+    instead(article, page, text.value.trim(), { branch: { edit: article.dataset.message } });
   });
   form.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { event.preventDefault(); close(); }
@@ -61,9 +67,9 @@ export async function edit(article, _button, page) {
 
 // Another answer to a question, by the model that the button names, or the rest of one.
 export const regenerate = (article, button, page) =>
-  page.instead(article, "", { branch: { regenerate: article.dataset.message }, model: button.dataset.by });
+  instead(article, page, "", { branch: { regenerate: article.dataset.message }, model: button.dataset.by });
 
-const goOn = (article, _button, page) => page.instead(article, "", { branch: { continue: article.dataset.message } });
+const goOn = (article, _button, page) => instead(article, page, "", { branch: { continue: article.dataset.message } });
 
 export async function good(article, button, page) {
   await rate(article, page, { rating: button.getAttribute("aria-pressed") === "true" ? "none" : "good" });

@@ -10,10 +10,11 @@ async function fetchMessage(id, { conversation }) {
 }
 
 // A question and its answer as the server has them: with their place among the branches, and what can be done there.
+// One in which something is being written stays.
 export async function refresh(article, page) {
   for (const shown of [article, article.previousElementSibling]) {
     const fresh = shown?.dataset.message && await fetchMessage(shown.dataset.message, page);
-    if (fresh && !page.isCurrent(shown)) shown.replaceWith(fresh);
+    if (fresh && !page.isCurrent(shown) && !shown.querySelector("form")) shown.replaceWith(fresh);
   }
 }
 

@@ -184,3 +184,85 @@ def test_a_silent_model_is_told_of_until_it_answers(page: Page, upstream_server:
     ask(page, "Is somebody there again?")
     expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
     expect(told).to_be_empty()
+
+
+AT_ONCE = """([...keys]) => {
+    const text = document.querySelector("[data-text]");
+    for (const key of keys) text.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_question_stopped_before_it_was_begun_is_in_the_field_again(page: Page) -> None:  # noqa: F811
+    page.get_by_label("Your question").fill("Too soon")
+    page.wait_for_timeout(500)  # it follows
+    page.evaluate(AT_ONCE, ["Enter", "Escape"])
+    expect(page.get_by_label("Your question")).to_have_value("Too soon")
+    expect(page.locator("article")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    expect(page.locator("article.question .bubble")).to_have_text(["Too soon"])
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_question_that_a_dying_connection_swallowed_is_sent_when_it_is_back(
+    page: Page,  # noqa: F811
+    upstream_server: Upstream,
+    is_first: bool,
+) -> None:
+    swallowed: list[str | bytes] = []
+
+    def relay(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if "The swallowed one" in str(message) and not swallowed:
+                swallowed.append(message)
+                socket.close(code=1012)
+            else:
+                server.send(message)
+
+        socket.on_message(pass_on)
+
+    page.route_web_socket("**/ws/**", relay)
+    page.reload()
+    if not is_first:
+        ask(page, "The first question")
+        expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    asked = [] if is_first else ["The first question"]
+    page.wait_for_timeout(500)  # it follows
+    ask(page, "The swallowed one")
+    expect(page.locator("article.answer[data-status=complete]")).to_have_count(len(asked) + 1)
+    expect(page.locator("article.question .bubble")).to_have_text([*asked, "The swallowed one"])
+    assert swallowed
+    assert field(page) == ""
+
+
+def test_of_two_tabs_that_edit_one_message_the_second_keeps_its_words(page: Page) -> None:  # noqa: F811
+    ask(page, "The first question")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    second = page.context.new_page()
+    second.goto(page.url)
+    for tab, words in ((second, "The slower edit"), (page, "The quicker edit")):
+        tab.get_by_role("button", name="Edit and ask again").click()
+        tab.locator("article.question").get_by_label("Your question").fill(words)
+    page.keyboard.press("Enter")
+    for tab in (page, second):
+        expect(tab.locator("article.question .bubble")).to_have_text(["The quicker edit"])
+        expect(tab.locator("article.answer[data-status=complete]")).to_have_count(1)
+    expect(second.locator("[data-composer] [data-text]")).to_have_value("The slower edit")
+    expect(second.locator("[data-hint]")).to_contain_text("What you typed is kept.")
+    expect(page.locator("[data-composer] [data-text]")).to_have_value("")
+
+
+def test_an_edit_is_kept_when_the_answer_below_it_is_over(page: Page, upstream_server: Upstream) -> None:  # noqa: F811
+    ask(page, "The first question")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    upstream_server.enqueue("Another answer, slowly [1].", delay=0.3)
+    page.get_by_role("button", name="Another answer").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.get_by_role("button", name="Edit and ask again").click()
+    box = page.locator("article.question").get_by_label("Your question")
+    box.fill("Not ready yet")
+    expect(page.get_by_role("link", name="Version before")).to_be_visible()
+    expect(box).to_have_value("Not ready yet")
+    expect(box).to_be_focused()
