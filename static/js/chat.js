@@ -1,7 +1,7 @@
 // The chat page. The server renders everything; this file puts what it sends into place.
 import { closePanel } from "./cites.js";
 import { Connection } from "./connection.js";
-import { checkModel, condition, giveBack, hint, onSend, queue, setBusy } from "./composer.js";
+import { checkModel, condition, giveBack, hint, onSend, queue, rescue, setBusy } from "./composer.js";
 import "./conversations.js";
 import { fromHtml } from "./page.js";
 import { Writing } from "./writing.js";
@@ -10,7 +10,6 @@ const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
 const { conversation, project } = form.dataset;
 const MOST = 120; // messages in the page
-const HEARD = 1000; // milliseconds
 
 let current = null; // the answer that is being written: its article
 let asked = null; // what was asked from here and not begun yet
@@ -25,7 +24,7 @@ const byId = (id) => document.getElementById(`message-${id}`);
 
 const receivers = {
   following(event) {
-    if (asked?.socket && asked.socket !== connection.socket && !event.answer_id) setTimeout(doubt, HEARD, asked, event.tip !== tip);
+    if (asked?.socket && asked.socket !== connection.socket && !event.answer_id) setTimeout(doubt, 1000, asked, event.tip !== tip);
     tip = event.tip;
     if (current && !asked) say("");
     // What was asked and answered elsewhere between the making of this page and now.
@@ -86,9 +85,7 @@ const receivers = {
     checkModel(true);
     finish("failed", event.message);
   },
-  answer_interrupted() {
-    look(current);
-  },
+  answer_interrupted: () => look(current),
   refused: giveUp,
 };
 
@@ -135,9 +132,7 @@ function unsent(message) {
   away();
 }
 
-const away = () => hint(gettext("The server is away. Try again."));
-
-// A dying connection swallows what is sent into it; what was heard has begun by now.
+// A dying connection swallows what is sent into it; what was heard has begun a second later.
 function doubt(mine, isStored) {
   if (asked !== mine) return;
   if (!isStored) return unsent(mine.message);
@@ -157,8 +152,7 @@ function giveUp(event) {
 // The thread is as it was before. What was asked.
 function withdraw() {
   const { message, question, answer, gone } = asked;
-  if (question) question.remove();
-  answer.remove();
+  for (const one of [question, answer]) one && one.remove();
   thread.append(...gone);
   current = asked = null;
   busy(false);
@@ -198,13 +192,7 @@ function clearAfter(event) {
   for (const other of others) other.remove();
   return others.length > 0 || Boolean(asked?.replaced);
 }
-
-// What is being edited in messages that leave the page goes into the composer.
-async function rescue(leaving) {
-  const boxes = leaving.flatMap((message) => [...message.querySelectorAll("form.edit textarea")]);
-  if (boxes.length) await condition("edited", boxes);
-}
-
+const away = () => hint(gettext("The server is away. Try again."));
 const reload = () => rescue([thread]).then(() => location.reload());
 
 function busy(isBusy) {
@@ -243,8 +231,7 @@ function note(what, kind) {
 function beginConversation(title) {
   form.dataset.new = "no";
   history.replaceState(null, "", `/chat/${conversation}/`);
-  $("picker").hidden = true;
-  $("project-name").hidden = $("topbar-menu").hidden = false;
+  for (const name of ["picker", "project-name", "topbar-menu"]) $(name).hidden = name === "picker";
   import("./lines.js").then(({ addConversation }) => addConversation(conversation, title));
 }
 

@@ -36,6 +36,12 @@ export function giveBack(question) {
   write([question, text.value].filter(Boolean).join("\n\n"));
 }
 
+// What is being edited in messages that leave the page comes here.
+export async function rescue(leaving) {
+  const boxes = leaving.flatMap((message) => [...message.querySelectorAll("form.edit textarea")]);
+  if (boxes.length) await condition("edited", boxes);
+}
+
 export function write(words) {
   text.value = words;
   changed();

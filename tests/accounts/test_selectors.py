@@ -136,3 +136,10 @@ def test_readable_is_what_is_listed(cast: Cast) -> None:
     assert not is_readable(actor(cast.bob), cast.foreign.id)
     assert not is_readable(actor(cast.bob), uuid4())
     assert not is_readable(Actor(user_id=cast.alice.id, project_id=cast.project.id), cast.foreign.id)
+
+
+@pytest.mark.parametrize("slug", ["a\x00b", "a\ud800b"])
+def test_a_name_that_is_no_text_is_of_no_project(cast: Cast, slug: str) -> None:
+    with pytest.raises(NotFound) as error:
+        get_project(actor(cast.alice), slug)
+    assert error.value.message.isascii()
