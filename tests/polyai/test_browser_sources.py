@@ -181,6 +181,8 @@ def test_a_conversation_is_printed_to_its_end_in_the_colours_of_paper(thread: Pa
     assert thread.locator("article.answer p").first.evaluate(lightness)
     for name in ("[data-composer]", ".sidebar", ".actions", "[data-copy-code]"):
         expect(thread.locator(name).first).to_be_hidden()
+    cite = thread.locator("article.answer a.cite").first
+    assert cite.evaluate("link => getComputedStyle(link).display") == "inline", "its brackets stand above and below it"
     thread.emulate_media(media="screen", color_scheme="light")
     thread.set_viewport_size(size)
 
