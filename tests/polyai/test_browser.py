@@ -289,4 +289,6 @@ def test_asking_works_without_javascript(
     plain.get_by_label("Your question").fill("Does this work without a script too?")
     plain.get_by_role("button", name="Send").click()
     expect(plain.locator("article.answer [data-body]")).to_have_text("Without a script 1.")
+    dead = plain.locator("button[type=button]")  # they do nothing without a script
+    assert [button.inner_text() for button in dead.all() if button.is_visible()] == []
     context.close()
