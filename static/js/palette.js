@@ -72,6 +72,7 @@ function pressHelp() {
 function show(groups) {
   options = [];
   chosen = -1;
+  input.removeAttribute("aria-activedescendant");
   list.replaceChildren(...groups.filter(({ items }) => items.length).map(({ label, items }, number) => {
     const group = fromHtml(`<div role="group" aria-labelledby="palette-${number}"><div class="palette-group" id="palette-${number}"></div></div>`);
     group.firstElementChild.textContent = label;
