@@ -1,6 +1,7 @@
 // What one does with a message now and then: copy, edit, judge, delete. Loaded at the first use.
 import { loadStyle } from "./drawing.js";
 import { fromHtml, post } from "./page.js";
+import { takeFocus } from "./thread.js";
 import { words } from "./words.js";
 
 const address = (article, { conversation }) => `/chat/${conversation}/messages/${article.dataset.message}/`;
@@ -8,7 +9,8 @@ const address = (article, { conversation }) => `/chat/${conversation}/messages/$
 // Ask in the place of a message: what stood there, and all behind it, is on another branch then.
 function instead(article, page, text, message) {
   const all = [...page.thread.children];
-  return page.ask(text, message, all.slice(all.indexOf(article)));
+  page.ask(text, message, all.slice(all.indexOf(article)));
+  if (!article.isConnected) takeFocus(page.thread.lastElementChild);
 }
 
 async function toClipboard(text) {
@@ -23,11 +25,13 @@ async function toClipboard(text) {
 }
 
 async function copied(button, text, page) {
-  button.closest("details")?.removeAttribute("open");
+  const menu = button.closest("details"), shown = menu?.querySelector("summary") ?? button;
+  menu?.removeAttribute("open");
   await toClipboard(text);
-  button.classList.add("done");
+  shown.focus();
+  shown.classList.add("done");
   page.tell(gettext("Copied"));
-  setTimeout(() => button.classList.remove("done"), 1500);
+  setTimeout(() => shown.classList.remove("done"), 1500);
 }
 
 export function copy(article, button, page) {

@@ -9,12 +9,21 @@ async function fetchMessage(id, { conversation }) {
   return response?.ok ? fromHtml(await response.text()) : null;
 }
 
+// For what comes in the place of something that had the focus.
+export function takeFocus(element) {
+  element.tabIndex = -1;
+  element.focus({ preventScroll: true });
+}
+
 // A question and its answer as the server has them: with their place among the branches, and what can be done there.
 // One in which something is being written stays.
 export async function refresh(article, page) {
   for (const shown of [article, article.previousElementSibling]) {
     const fresh = shown?.dataset.message && await fetchMessage(shown.dataset.message, page);
-    if (fresh && !page.isCurrent(shown) && !shown.querySelector("form")) shown.replaceWith(fresh);
+    if (!fresh || page.isCurrent(shown) || shown.querySelector("form")) continue;
+    const hasFocus = shown.contains(document.activeElement);
+    shown.replaceWith(fresh);
+    if (hasFocus) takeFocus(fresh);
   }
 }
 

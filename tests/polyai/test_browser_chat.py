@@ -111,6 +111,7 @@ def test_stop_works_from_another_tab_after_a_resume_and_continue_writes_the_rest
     expect(ended(page).locator("[data-body]")).to_contain_text("and that is all")
     expect(body(page)).to_contain_text("word0 word1")
     expect(answers(page).last.get_by_text("2/2")).to_be_visible()
+    expect(answers(page).last).to_be_focused()
 
 
 def test_an_answer_cut_by_its_length_can_be_continued_at_once(page: Page, upstream_server: Upstream) -> None:
@@ -166,6 +167,8 @@ def test_a_question_is_asked_in_other_words_and_both_branches_stay(page: Page, u
     box.fill(fresh("the second"))
     page.keyboard.press("Enter")
     expect(ended(page).locator("[data-body]")).to_have_text("Second 1.")
+    expect(page.get_by_text("2/2")).to_be_visible()
+    expect(answers(page)).to_be_focused()
     expect(answers(page)).to_have_count(1)
     page.get_by_role("link", name="Version before").click()
     expect(body(page)).to_have_text("First 1.")
@@ -189,6 +192,8 @@ def test_an_answer_is_judged_copied_asked_anew_and_deleted(
     last.get_by_role("button", name="Copy as Markdown").click()
     page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('**home folder** [1]')")
     expect(last.get_by_role("button", name="Copy as Markdown")).to_be_hidden()
+    expect(last.get_by_title("Copy the answer")).to_be_focused()
+    expect(last.get_by_title("Copy the answer")).to_contain_class("done")
     last.get_by_title("Copy the answer").click()
     last.get_by_role("button", name="Copy as text").click()
     page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'In the home folder.'")
