@@ -23,7 +23,12 @@ MOST_TITLES = 5
 FEW = 1_000  # matches that are fetched to be sorted
 MAX_QUERY = 200  # characters that are looked at
 BEFORE, AFTER = 60, 180  # characters of a snippet around the first word that was found
-_MARKUP = re.compile(r"[*_`#>|~]+|\[\d[\d, ]*\]")
+# Signs of Markdown, and not what looks like them: `snake_case`, C#, 2 * 3, a > b.
+_MARKUP = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]|>[ \t>]*|[:-][: \t-]*$)|`+|\*\*+|~~|(?<!\w)[*_]+(?=\S)|(?<=\S)[*_]+(?!\w)"
+    r"|[ \t]?\[\d[\d, ]*\]",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +147,7 @@ def _snippet(content: str, pattern: re.Pattern[str]) -> tuple[Piece, ...]:
     first = pattern.search(content)
     start = max(0, (first.start() if first else 0) - BEFORE)
     end = (first.start() if first else 0) + AFTER
-    cut = " ".join(_MARKUP.sub("", content[start:end]).split())
+    cut = " ".join(_MARKUP.sub("", content[start:end].replace("|", " ")).split())
     return _pieces(f"{'…' if start else ''}{cut}{'…' if end < len(content) else ''}", pattern)
 
 

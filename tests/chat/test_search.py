@@ -121,6 +121,22 @@ def test_the_words_are_marked_in_a_snippet_that_cannot_become_html(cast: Cast) -
     assert "&lt;script" in page
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Set `POLYAI_HOME` to *zebra* a_b_c", "Set POLYAI_HOME to zebra a_b_c"),
+        ("zebra if a > b, x -> y, 2 * 3, C# and ~/files", "zebra if a > b, x -> y, 2 * 3, C# and ~/files"),
+        ("# Title\n\n> zebra **bold** ~~old~~ __loud__", "Title zebra bold old loud"),
+        ("|zebra|b|\n|--|:-:|\n|1|2|", "zebra b 1 2"),
+        ("- zebra [1], then [2, 3].\n```sh\nls\n```", "- zebra, then. sh ls"),
+        ("zebra <script>", "zebra <script>"),
+    ],
+)
+def test_a_snippet_leaves_out_the_signs_of_markdown_alone(cast: Cast, text: str, shown: str) -> None:
+    write(cast, text)
+    assert plain(search_conversations(cast.actor(cast.alice), "zebra")[0].snippet) == shown
+
+
 def test_only_ones_own_readable_and_living_messages_are_found(cast: Cast) -> None:
     write(cast, "zebra of bob", user=cast.bob)
     write(cast, "zebra elsewhere", project=cast.foreign)
