@@ -126,6 +126,15 @@ def test_everybody_can_use_every_page(context: BrowserContext, pages: list[str])
     page.close()
 
 
+def test_a_long_name_of_a_project_leaves_the_title_of_the_page_its_room(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/projects/polyai-handbook/members/")
+    page.locator(".project-name").evaluate("name => name.textContent = 'A long name '.repeat(20)")
+    assert page.locator("h1").evaluate("title => title.scrollWidth <= title.clientWidth")
+    page.close()
+
+
 def test_every_word_of_every_page_comes_from_a_catalog(
     browser: Browser, context: BrowserContext, pages: list[str], product: Product
 ) -> None:
