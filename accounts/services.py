@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Membership, Project, Role, User
 from core.errors import InvalidInput
-from core.text import is_storable
+from core.text import is_storable, undirected
 
 CACHING = (
     "cache_ttl",
@@ -96,7 +96,7 @@ def delete_project(project: Project) -> None:
 
 
 def _project_name(name: str) -> str:
-    name = name.strip()
+    name = undirected(name).strip()
     if not name or len(name) > 100 or not is_storable(name):
         raise InvalidInput(_("Give the project a name of 1 to 100 characters."))
     return name

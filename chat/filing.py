@@ -12,7 +12,7 @@ from caching import history
 from chat.models import Conversation
 from chat.services import delete_conversation
 from core.errors import InvalidInput
-from core.text import nfc, storable
+from core.text import nfc, storable, undirected
 
 TITLE = 120  # characters
 TAG = 40
@@ -65,7 +65,7 @@ def purge_deleted() -> int:
 
 
 def _plain(text: str) -> str:
-    return " ".join(nfc(storable(text)).split())
+    return " ".join(nfc(undirected(storable(text))).split())
 
 
 def _checked_title(text: str) -> str:

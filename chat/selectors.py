@@ -22,6 +22,7 @@ from chat.models import Conversation, Message
 from chat.services import ABANDONED_AFTER
 from chat.types import Begun, Question, TurnStart
 from core.errors import InvalidInput, NotFound
+from core.text import undirected
 from knowledge.models import Chunk, Document
 from knowledge.selectors import has_attached, list_openable
 
@@ -139,7 +140,7 @@ def is_being_written(message: Message) -> bool:
 
 
 def _title(text: str) -> str:
-    title = " ".join(text.split())
+    title = " ".join(undirected(text).split())
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
 
 

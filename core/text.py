@@ -8,6 +8,8 @@ from functools import cache
 
 MANY = 32  # combining marks in a row: no script writes so many, and so few are soon sorted
 
+_TURNS = dict.fromkeys(map(ord, "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"))
+
 
 def is_storable(text: str) -> bool:
     """PostgreSQL keeps neither NUL nor half a surrogate pair."""
@@ -22,6 +24,11 @@ def storable(text: str) -> str:
     if is_storable(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\x00", "")
+
+
+def undirected(text: str) -> str:
+    """A name without the characters that turn the direction of all that follows."""
+    return text.translate(_TURNS)
 
 
 def nfc(text: str) -> str:

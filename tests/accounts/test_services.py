@@ -95,7 +95,7 @@ def test_a_slug_that_is_taken_is_refused(cast: Cast) -> None:
 
 
 @pytest.mark.usefixtures("db")
-@pytest.mark.parametrize("name", ["", "   ", "x" * 101], ids=["empty", "blank", "101 characters"])
+@pytest.mark.parametrize("name", ["", "   ", "\u202e", "x" * 101], ids=["empty", "blank", "turned", "101 characters"])
 def test_a_project_needs_a_name_of_a_fair_length(name: str) -> None:
     with pytest.raises(InvalidInput, match="1 to 100 characters"):
         create_project(name=name)

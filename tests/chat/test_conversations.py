@@ -179,6 +179,16 @@ def test_a_title_that_is_none_is_refused_with_the_reason(cast: Cast, title: str)
     assert found.title == "A talk"
 
 
+def test_a_title_does_not_turn_the_direction_of_what_stands_behind_it(cast: Cast, upstream: Upstream) -> None:
+    found = make(cast)
+    browser_of(cast.alice).post(f"/chat/{found.id}/edit/", {"title": "Refunds \u202egpj.exe\u2067"}, headers=JSON)
+    found.refresh_from_db()
+    assert found.title == "Refunds gpj.exe"
+    add_document(cast.project)
+    async_to_sync(complete)(make_question(cast, f"\u202e{REFUND}"))
+    assert Conversation.objects.latest("created_at").title == REFUND
+
+
 def test_tags_are_cleaned_and_kept_once(cast: Cast) -> None:
     found = make(cast)
     filing.edit(found, tags=["  billing ", "Billing", "", "a\x00b", "客户"])
