@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts import invitations
 from accounts import members as people
@@ -22,7 +22,7 @@ from accounts.templatetags.people import role_name
 from core.errors import InvalidInput
 
 
-@require_GET
+@require_safe
 @login_required
 def members(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, people.get_project_of_member(actor_of(request), slug))

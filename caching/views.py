@@ -13,7 +13,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Project, Role, User
@@ -43,7 +43,7 @@ LEVELS = 6  # error bounds shown, of about twenty that are told apart
 SPANS = (7, 30, 90)  # days
 
 
-@require_GET
+@require_safe
 @login_required
 def overview(request: HttpRequest, slug: str) -> HttpResponse:
     project = _project(request, slug)
@@ -64,7 +64,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, project, "overview", context)
 
 
-@require_GET
+@require_safe
 @login_required
 def entries(request: HttpRequest, slug: str) -> HttpResponse:
     project = _project(request, slug)
@@ -85,7 +85,7 @@ def entries(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, project, "entries", context)
 
 
-@require_GET
+@require_safe
 @login_required
 def entry(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
     project = _project(request, slug)
@@ -127,7 +127,7 @@ def flush(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("cache-entries", slug=slug)
 
 
-@require_GET
+@require_safe
 @login_required
 def review(request: HttpRequest, slug: str) -> HttpResponse:
     project = _project(request, slug)
@@ -135,7 +135,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, project, "review", context)
 
 
-@require_GET
+@require_safe
 @login_required
 def what_if(request: HttpRequest, slug: str) -> HttpResponse:
     """The form, and with values in the address what becomes of them."""
@@ -152,7 +152,7 @@ def what_if(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, project, "what-if", context)
 
 
-@require_GET
+@require_safe
 @login_required
 def calculator(request: HttpRequest, slug: str) -> HttpResponse:
     project = _project(request, slug)

@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import User
@@ -79,7 +79,7 @@ def retry(request: HttpRequest, conversation_id: UUID, document_id: UUID) -> Jso
     return JsonResponse(_state(document))
 
 
-@require_GET
+@require_safe
 @login_required
 def reading(request: HttpRequest, slug: str) -> JsonResponse:
     """How many of the project's documents there are, and how many are still being read."""
@@ -88,7 +88,7 @@ def reading(request: HttpRequest, slug: str) -> JsonResponse:
     return JsonResponse({"documents": progress.documents, "unfinished": progress.unfinished})
 
 
-@require_GET
+@require_safe
 @login_required
 def model(request: HttpRequest) -> JsonResponse:
     """Whether the language model is silent, for a page that says so."""

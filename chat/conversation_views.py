@@ -14,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.formats import date_format
 from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.authentication import actor_of
 from accounts.selectors import list_projects
@@ -56,7 +56,7 @@ def render_part(request: HttpRequest, name: str, context: dict[str, object]) -> 
     return response
 
 
-@require_GET
+@require_safe
 @login_required
 def conversations(request: HttpRequest) -> HttpResponse:
     """All conversations, as pages; `?show=` filters, `?after=` goes on, `?q=` searches."""
@@ -67,7 +67,7 @@ def conversations(request: HttpRequest) -> HttpResponse:
     return render_part(request, "conversation_list", {**context, "q": asked, "found": found, "room": "conversations"})
 
 
-@require_GET
+@require_safe
 @login_required
 def options(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     """What can be done to a conversation, as a form."""
@@ -127,14 +127,14 @@ def restore(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     return _back(request, reverse("conversation", args=[found.id]))
 
 
-@require_GET
+@require_safe
 @login_required
 def title(request: HttpRequest, conversation_id: UUID) -> JsonResponse:
     """The title as it is now: some seconds after the first answer the model may have given one."""
     return JsonResponse({"title": get_conversation(actor_of(request), conversation_id).title})
 
 
-@require_GET
+@require_safe
 @login_required
 def export(request: HttpRequest, conversation_id: UUID, kind: str) -> HttpResponse:
     """A download: Markdown of the branch that is shown, or JSON of all."""
@@ -152,7 +152,7 @@ def export(request: HttpRequest, conversation_id: UUID, kind: str) -> HttpRespon
     return response
 
 
-@require_GET
+@require_safe
 @login_required
 def palette(request: HttpRequest) -> JsonResponse:
     """What the palette finds for `?q=`; without it, the conversations that were last in use."""

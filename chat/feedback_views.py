@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Project, Role, User
@@ -55,7 +55,7 @@ def _give(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> str:
     return rating
 
 
-@require_GET
+@require_safe
 @login_required
 def feedback(request: HttpRequest, slug: str) -> HttpResponse:
     project = _project(request, slug)

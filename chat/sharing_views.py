@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.authentication import actor_of
 from chat.conversation_views import is_part, render_part, wants_json
@@ -47,7 +47,7 @@ def share(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def shared(request: HttpRequest, token: str) -> HttpResponse:
     """What a link shows: to anybody the text, to those who may read the project its sources too."""
     reader = actor_of(request) if request.user.is_authenticated else None

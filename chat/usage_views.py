@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Role
@@ -31,7 +31,7 @@ COLUMNS = (
 SHOWN = 200  # people in the table; the file has all
 
 
-@require_GET
+@require_safe
 @login_required
 def usage(request: HttpRequest, slug: str) -> HttpResponse:
     project = get_project(actor_of(request), slug, Role.OWNER)
@@ -42,7 +42,7 @@ def usage(request: HttpRequest, slug: str) -> HttpResponse:
     return render_team(request, "chat/usage.html", project, _context(found, days))
 
 
-@require_GET
+@require_safe
 @login_required
 def all_usage(request: HttpRequest) -> HttpResponse:
     if not is_administrator(actor_of(request)):

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Role
@@ -44,7 +44,7 @@ SUGGESTIONS = {
 }
 
 
-@require_GET
+@require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """A new conversation, in the project of `?project=`, of the last conversation, or the first there is."""
@@ -66,7 +66,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "chat/chat.html", {**_frame(actor), **context})
 
 
-@require_GET
+@require_safe
 @login_required
 def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     actor = actor_of(request)
@@ -87,7 +87,7 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     return render(request, "chat/chat.html", {**_frame(actor, found.id), **context})
 
 
-@require_GET
+@require_safe
 @login_required
 def message(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
     """One message as HTML: what a page shows that was opened while the answer was being written."""
@@ -99,7 +99,7 @@ def message(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> Ht
     return render(request, "chat/_message.html", context)
 
 
-@require_GET
+@require_safe
 @login_required
 def markdown(request: HttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
     """A message as it was written."""

@@ -11,7 +11,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNot
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Role
@@ -30,7 +30,7 @@ INLINE_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline
 PAGE_KEPT = 3600  # seconds that a browser keeps the picture of a page
 
 
-@require_GET
+@require_safe
 @login_required
 def document(request: HttpRequest, slug: str, document_id: UUID) -> HttpResponse:
     """`?chunk=<id>` opens on a passage, `?from=<position>` on a chunk's place, `?view=chunks` shows what was cut."""
@@ -69,7 +69,7 @@ def _picture(found: Document, page: int | None, target: Chunk | None) -> str:
     return f"{address}?of={PurePath(str(found.shown_original.name)).name[:12]}{chunk}"
 
 
-@require_GET
+@require_safe
 @login_required
 def page(request: HttpRequest, slug: str, document_id: UUID, number: int) -> HttpResponse:
     """One page of a PDF as a picture; `?chunk=<id>` frames that passage. For whoever may read the document only."""
@@ -100,7 +100,7 @@ def page(request: HttpRequest, slug: str, document_id: UUID, number: int) -> Htt
     return HttpResponse(picture, content_type="image/png", headers=headers)
 
 
-@require_GET
+@require_safe
 @login_required
 def original(request: HttpRequest, slug: str, document_id: UUID) -> FileResponse:
     """The file as it was uploaded, as a download: what people upload is not to run in our pages.

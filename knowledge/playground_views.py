@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Project, Role
@@ -56,7 +56,7 @@ class PlaygroundForm(forms.Form):
         return {name: nfc(storable(value)) if isinstance(value, str) else value for name, value in typed.items()}
 
 
-@require_GET
+@require_safe
 @login_required
 def playground(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)

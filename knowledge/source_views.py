@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Role
@@ -17,7 +17,7 @@ from knowledge.web.selectors import list_sources
 PAGE = 50  # sources
 
 
-@require_GET
+@require_safe
 @login_required
 def sources(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)

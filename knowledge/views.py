@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.authentication import actor_of
 from accounts.models import Project, Role, User
@@ -32,7 +32,7 @@ NAMED = 10  # documents that a confirmation names
 PICKED_BY = 100  # characters of a name
 
 
-@require_GET
+@require_safe
 @login_required
 def documents(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
@@ -81,7 +81,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("documents", slug=slug)
 
 
-@require_GET
+@require_safe
 @login_required
 def pick(request: HttpRequest, slug: str) -> JsonResponse:
     """What a question can be restricted to: `?q=` is typed behind a `#`, `?conversation=` adds what is attached."""

@@ -157,3 +157,9 @@ def test_a_form_from_before_a_log_in_is_told_so(db: None) -> None:
     response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "x", "password": "y"})
     assert response.status_code == 403
     assert "This form is too old" in response.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/conversations/", "/palette/"])
+def test_who_only_wants_to_know_whether_a_page_is_there_is_told(cast: Cast, path: str) -> None:
+    answer = browser_of(cast.alice).head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
