@@ -7,7 +7,6 @@ streams; a long conversation when it is opened; the tab's memory over many answe
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,17 +18,9 @@ from playwright.sync_api import Page, sync_playwright
 from bench.browsers import EMAIL, PASSWORD, sign_up
 from bench.figures import Spread, row
 from bench.stage import Stage, on_stage
+from tests.chromium import CHROMIUM, FLAGS
 from tests.upstream import Reply
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--js-flags=--expose-gc",
-)
 ANSWER = Reply(text="They may return goods within **thirty days** of delivery [1], for the price that was paid [2].")
 # Stamps the key and the first picture in which a word of the answer stands.
 WATCH = """() => {
@@ -54,9 +45,8 @@ READY = "() => performance.getEntriesByType('navigation')[0].loadEventEnd"
 
 @contextmanager
 def chromium(here: Stage) -> Iterator[Page]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, "--js-flags=--expose-gc"])
         page = browser.new_context(base_url=here.product.url, viewport={"width": 1280, "height": 800}).new_page()
         page.set_default_timeout(120_000)
         page.goto("/accounts/login/")

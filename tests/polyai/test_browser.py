@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.chromium import CHROMIUM
 from tests.conftest import HANDBOOK, PASSWORD
 from tests.knowledge.files import make_pdf
-from tests.polyai.conftest import CHROMIUM
 from tests.product import Product
 from tests.upstream import Upstream
 
