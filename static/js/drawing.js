@@ -7,7 +7,10 @@ export function loadStyle(name) {
     const link = document.createElement("link");
     link.rel = "stylesheet";
     link.href = new URL(`../css/${name}.css`, import.meta.url).href;
-    loaded.set(name, new Promise((done) => { link.onload = link.onerror = done; }));
+    loaded.set(name, new Promise((done) => {
+      link.onload = done;
+      link.onerror = () => { loaded.delete(name); link.remove(); done(); }; // the next use tries again
+    }));
     document.head.append(link);
   }
   return loaded.get(name);

@@ -60,6 +60,7 @@ export function openPanel(cite) {
   const row = rowOf(cite);
   if (!row) return;
   hideCard();
+  loadStyle("panel"); // again, where it did not come at first
   opener = cite;
   show(row);
   panel.hidden = false;

@@ -116,6 +116,16 @@ def test_a_click_opens_the_passage_beside_the_thread_with_the_page_it_stands_on(
     expect(cite).to_be_focused()
 
 
+def test_the_style_of_the_panel_is_fetched_again_where_it_did_not_come(thread: Page) -> None:
+    tab = thread.context.new_page()
+    tab.route("**/css/panel.css", lambda route: route.abort(), times=1)
+    tab.goto(thread.url)
+    with tab.expect_event("requestfinished", lambda request: request.url.endswith("/panel.css")):
+        tab.locator("a.cite").first.click()
+    expect(tab.locator("[data-panel]")).to_be_visible()
+    tab.close()
+
+
 def test_the_sources_that_were_used_stand_apart(thread: Page) -> None:
     sources = thread.locator(".sources")
     expect(sources.locator(".sources-title")).to_have_text("2 sources used")
