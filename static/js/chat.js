@@ -231,8 +231,7 @@ function note(what, kind) {
 function beginConversation(title) {
   form.dataset.new = "no";
   history.replaceState(null, "", `/chat/${conversation}/`);
-  for (const name of ["picker", "project-name", "topbar-menu"]) $(name).hidden = name === "picker";
-  import("./lines.js").then(({ addConversation }) => addConversation(conversation, title));
+  import("./lines.js").then(({ begin }) => begin(conversation, title));
 }
 
 // --- Scrolling ---
@@ -274,7 +273,6 @@ document.addEventListener("click", (event) => {
   if (button) act(button);
 });
 
-// What can be done with a message is loaded when it is used.
 async function act(button) {
   const article = button.closest(".message"), what = button.dataset.act;
   const actions = await import("./messages.js");

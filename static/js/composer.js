@@ -18,9 +18,6 @@ export function onSend(ask, stop) {
   send = ask;
   stopButton.addEventListener("click", stop);
   resume();
-  const wasSent = data.state === "sent";
-  data.state = "ready";
-  if (wasSent) submit();
 }
 
 export function setBusy(busy) {
@@ -140,7 +137,6 @@ function changed() {
 form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 text.addEventListener("input", changed);
 text.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
   if (event.key === "ArrowUp" && !text.value) [...document.querySelectorAll(".question [data-act=edit]")].at(-1)?.click();
 });
 text.addEventListener("paste", ({ clipboardData: { types, files } }) => {

@@ -1,17 +1,29 @@
-// Until the composer's own script is there, a question that is sent is held and goes out with it. Not a module, which
-// would come too late. Where that script does not come at all, the form is sent as forms are.
+// What is clicked, sent or pressed before the scripts are there is held, and happens when they are, or have failed to come.
+// Not a module, which would come too late.
 (() => {
+  const SCRIPTED = "[type=button], [data-suggestion], [data-menu], [data-sheet], [data-do], [data-title], .cite";
+  const KINDS = ["click", "keydown", "submit"], held = new Map();
   const hold = (event) => {
-    const { target, type, key } = event, form = target.closest?.("[data-composer]");
-    const isSent = type === "submit" || (key === "Enter" && target.name === "text" && !event.shiftKey && !event.isComposing);
-    if (!isSent || !form || form.dataset.state === "ready") return;
+    const { type, target, key } = event;
+    if (type === "click" ? !target.closest(SCRIPTED) : key && !(key === "k" && (event.ctrlKey || event.metaKey))) return;
     event.preventDefault();
-    const text = form.elements.text;
-    if (event.submitter?.value) text.value = event.submitter.value;
-    if (form.dataset.state === "sent" || !text.value.trim()) return;
-    form.dataset.state = "sent";
-    if (document.readyState === "complete") form.submit();
+    event.stopPropagation();
+    target.dataset.held = "";
+    held.set(target, event);
   };
-  for (const type of ["keydown", "submit"]) addEventListener(type, hold, true);
-  addEventListener("load", () => document.querySelector("[data-composer][data-state=sent]")?.submit());
+  for (const kind of KINDS) addEventListener(kind, hold, true);
+  addEventListener("DOMContentLoaded", () => {
+    for (const kind of KINDS) removeEventListener(kind, hold, true);
+    for (const [target, event] of held) {
+      delete target.dataset.held;
+      if (event.type === "submit") target.requestSubmit(event.submitter);
+      else target.dispatchEvent(new event.constructor(event.type, event));
+    }
+  });
+  addEventListener("keydown", (event) => {
+    const { target } = event;
+    if (event.key !== "Enter" || !target.matches("[data-text]") || event.shiftKey || event.isComposing || event.defaultPrevented) return;
+    event.preventDefault();
+    if (target.value) target.form.requestSubmit();
+  });
 })();

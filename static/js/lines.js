@@ -4,8 +4,9 @@ import { fromHtml } from "./page.js";
 
 const NAMED = 4000; // milliseconds after an answer, when a model may have given a title
 
-// The first answer of a conversation gives it its line.
-export function addConversation(id, name) {
+// The first answer of a conversation gives it its line, and its menu.
+export function begin(id, name) {
+  for (const part of ["picker", "project-name", "topbar-menu"]) document.querySelector(`[data-${part}]`).hidden = part === "picker";
   list.querySelector(".none")?.remove();
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const item = fromHtml(`<li class="item"><a aria-current="page"></a><a class="more" aria-haspopup="menu" data-menu>

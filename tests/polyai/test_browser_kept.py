@@ -101,6 +101,22 @@ def test_a_question_sent_before_the_script_has_come_is_asked_once_when_it_has(
     assert len(upstream_server.history) == 1
 
 
+def test_what_is_pressed_and_clicked_before_the_scripts_have_come_happens_when_they_have(page: Page) -> None:  # noqa: F811
+    ask(page, "The first question")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    held: list[Route] = []
+    page.route("**/js/page.js", lambda route: held.append(route))
+    page.goto(page.url, wait_until="commit")
+    page.locator("[data-conversations] [data-menu]").first.click()
+    page.get_by_role("button", name="Theme: as the system").click()
+    page.get_by_label("Your question").press("Control+k")
+    expect(page.get_by_label("Your question")).to_be_focused()
+    held[0].continue_()
+    expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="Rename")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("combobox")).to_be_visible()
+
+
 def test_where_the_script_never_comes_the_form_is_sent_as_it_is(page: Page, upstream_server: Upstream) -> None:  # noqa: F811
     page.route("**/js/chat.js", lambda route: route.abort())
     page.goto("/?project=support")
