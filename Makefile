@@ -14,7 +14,7 @@ setup-dev:
 
 test: setup-dev
 	@scripts/install-browser
-	$(bin)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(bin)/python -m pytest -n 2 $(ARGS)
 
 lint: setup-dev
 	$(bin)/ruff check .

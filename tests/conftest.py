@@ -14,6 +14,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.test import Client, TransactionTestCase
 from pytest_django.fixtures import Settings
+from xdist.scheduler import LoadFileScheduling
 
 from accounts.models import Membership, Project, Role, User
 from accounts.services import create_project
@@ -31,6 +32,7 @@ from tests.upstream import MODEL, Upstream
 hypothesis.settings.register_profile("steady", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("steady")
 
+BROWSER = "tests/polyai/test_browser"  # the modules that share one running product
 PASSWORD = "correct horse 9"
 HANDBOOK = """# Refunds
 
@@ -45,9 +47,22 @@ Parcels to Norway take five working days. Express shipping costs 12 euros and ta
 TransactionTestCase._fixture_teardown = empty_database  # type: ignore[attr-defined]  # Django's own name for it
 
 
+class Scheduling(LoadFileScheduling):
+    """File by file, but what shares one running product goes to one worker, so that it is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER if nodeid.startswith(BROWSER) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)  # known with xdist alone
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    config.option.loadscopereorder = False  # as sorted below
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts the whole product comes first, so that in the end both cores have short files left."""
-    items.sort(key=lambda item: item.get_closest_marker("product") is None)
+    """What starts the whole product comes first, so that in the end all workers have short files left."""
+    items.sort(key=lambda item: (item.get_closest_marker("product") is None, not item.nodeid.startswith(BROWSER)))
 
 
 @pytest.fixture(autouse=True)
