@@ -11,8 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from caching.report import Day
 from caching.wording import dollars, many, milliseconds
+from core.languages import localized
 
 GAP = 0.18  # of a day's width, between two bars
 STACKED = ("hit-exact", "hit-semantic", "coalesced", "stale")
@@ -77,10 +82,11 @@ def hit_rates(days: Sequence[Day]) -> Plot:
                 height = 100 * day.counts[status] / asked[n] / full
                 top -= height
                 bars.append(_bar(status, n, top, height))
-    ticks = [Tick(label=f"{100 * full * part:g} %", y=100 - 100 * part) for part in (0, 0.5, 1)]
+    ticks = [Tick(label=f"{localized(f'{100 * full * part:g}')} %", y=100 - 100 * part) for part in (0, 0.5, 1)]
     titles = [
-        f"{_date(day.day)}: {hit:,} of {ask:,} questions answered from the caches"
-        for day, hit, ask in zip(days, hits, asked, strict=True)
+        _("%(hits)s of %(asked)s questions answered from the caches")
+        % {"hits": localized(hit), "asked": localized(ask)}
+        for hit, ask in zip(hits, asked, strict=True)
     ]
     return _plot(days, bars=bars, ticks=ticks, titles=titles)
 
@@ -100,7 +106,8 @@ def latencies(days: Sequence[Day]) -> Plot:
     traces = [Trace(kind=kind, path=_path(row, height)) for kind, row in series.items() if any(row)]
     ticks = [Tick(label=milliseconds(10**power), y=height(10**power)) for power in range(low, high + 1)]
     titles = [
-        f"{_date(day.day)}: hits {milliseconds(day.hit_p50)}, written answers {milliseconds(day.miss_p50)}"
+        _("hits %(hits)s, written answers %(written)s")
+        % {"hits": milliseconds(day.hit_p50), "written": milliseconds(day.miss_p50)}
         for day in days
     ]
     return _plot(days, traces=traces, ticks=ticks, titles=titles)
@@ -109,14 +116,16 @@ def latencies(days: Sequence[Day]) -> Plot:
 def savings(days: Sequence[Day], *, in_dollars: bool) -> Plot:
     """What each day's hits avoided, in US dollars or in tokens."""
     values = [day.dollars_avoided if in_dollars else float(day.tokens_avoided) for day in days]
-    titles = [f"{_amount(value, in_dollars)}{'' if in_dollars else ' tokens'} avoided" for value in values]
+    said = _("%(amount)s avoided") if in_dollars else _("%(amount)s tokens avoided")
+    titles = [said % {"amount": dollars(value) if in_dollars else many(value)} for value in values]
     return _amounts(days, "saved", values, titles, in_dollars=in_dollars)
 
 
 def spending(days: Sequence[Day]) -> Plot:
     """What each day cost, in US dollars."""
     values = [day.dollars_spent for day in days]
-    return _amounts(days, "spent", values, [f"{dollars(value)} spent" for value in values], in_dollars=True)
+    titles = [_("%(amount)s spent") % {"amount": dollars(value)} for value in values]
+    return _amounts(days, "spent", values, titles, in_dollars=True)
 
 
 def volumes(days: Sequence[Day]) -> Plot:
@@ -135,11 +144,16 @@ def volumes(days: Sequence[Day]) -> Plot:
                 y -= 100 * count / top
                 bars.append(_bar(kind, n, y, 100 * count / top))
     ticks = [Tick(label=many(step * n), y=100 - 100 * step * n / top) for n in range(round(top / step) + 1)]
-    titles = [f"{_date(day.day)}: {day.requests:,} answers" for day in days]
+    titles = [
+        ngettext("%(count)s answer", "%(count)s answers", day.requests) % {"count": localized(day.requests)}
+        for day in days
+    ]
     return _plot(days, bars=bars, ticks=ticks, titles=titles)
 
 
-def _amounts(days: Sequence[Day], kind: str, values: Sequence[float], said: Sequence[str], *, in_dollars: bool) -> Plot:
+def _amounts(
+    days: Sequence[Day], kind: str, values: Sequence[float], titles: Sequence[str], *, in_dollars: bool
+) -> Plot:
     if not any(values):
         return _plot(days)
     step = _step(max(values))
@@ -147,9 +161,8 @@ def _amounts(days: Sequence[Day], kind: str, values: Sequence[float], said: Sequ
     bars = [_bar(kind, n, 100 - 100 * value / top, 100 * value / top) for n, value in enumerate(values) if value]
     lines = [step * n for n in range(round(top / step) + 1)]
     places = max(2, -math.floor(math.log10(step)))
-    labels = [f"${value:,.{places}f}" if in_dollars else many(value) for value in lines]
+    labels = [f"${localized(f'{value:.{places}f}')}" if in_dollars else many(value) for value in lines]
     ticks = [Tick(label=label, y=100 - 100 * value / top) for label, value in zip(labels, lines, strict=True)]
-    titles = [f"{_date(day.day)}: {words}" for day, words in zip(days, said, strict=True)]
     return _plot(days, bars=bars, ticks=ticks, titles=titles)
 
 
@@ -167,7 +180,10 @@ def _plot(
         bars=tuple(bars),
         traces=tuple(traces),
         ticks=tuple(ticks),
-        columns=tuple(Column(x=n, title=title) for n, title in enumerate(titles)),
+        columns=tuple(
+            Column(x=n, title=f"{date_format(day.day, 'MONTH_DAY_FORMAT')}: {title}")
+            for n, (day, title) in enumerate(zip(days, titles, strict=False))
+        ),
         days=tuple(day.day for day in shown),
     )
 
@@ -194,11 +210,3 @@ def _step(highest: float) -> float:
     """A round step by which two to five lines reach the highest value: 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(highest))
     return next(step for step in (0.2 * power, 0.5 * power, power, 2 * power, 5 * power) if highest / step <= 4)
-
-
-def _amount(value: float, in_dollars: bool) -> str:
-    return dollars(value) if in_dollars else many(value)
-
-
-def _date(day: date) -> str:
-    return f"{day:%b} {day.day}"

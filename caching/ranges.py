@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from accounts.models import LOWEST_THRESHOLD, MONTH, WEEK
+from core.languages import localized
 
 RANGES: dict[str, tuple[float, float]] = {
     "cache_ttl": (0, WEEK),
@@ -17,5 +18,5 @@ RANGES: dict[str, tuple[float, float]] = {
 def sentence(field: str) -> str:
     """`Give a number from 0.5 to 1.`"""
     low, high = RANGES[field]
-    most = f"{high:,g}" if high < WEEK else f"{high:,}"
-    return _("Give a number from %(least)s to %(most)s.") % {"least": f"{low:g}", "most": most}
+    least, most = localized(f"{low:g}"), localized(f"{high:g}" if high < WEEK else int(high))
+    return _("Give a number from %(least)s to %(most)s.") % {"least": least, "most": most}

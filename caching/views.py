@@ -35,6 +35,7 @@ from caching.selectors import (
 from caching.verdict import list_levels
 from caching.whatif import MAX_LOOKUPS, Trial, compare, trial_of
 from core.errors import ProviderError
+from core.languages import localized
 from providers.prices import AS_OF, find_price
 from providers.registry import get_embedder
 
@@ -123,7 +124,9 @@ def withdraw(request: HttpRequest, slug: str, entry_id: UUID) -> HttpResponse:
 @login_required
 def flush(request: HttpRequest, slug: str) -> HttpResponse:
     count = eviction.flush(_project(request, slug))
-    messages.info(request, _("Taken out of the caches: %(count)s. Approved answers stay.") % {"count": f"{count:,}"})
+    messages.info(
+        request, _("Taken out of the caches: %(count)s. Approved answers stay.") % {"count": localized(count)}
+    )
     return redirect("cache-entries", slug=slug)
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import DAY, HOUR
+from core.languages import localized
 
 NOTHING = "–"
 LENGTHS: tuple[tuple[int, Callable[[int], str]], ...] = (
@@ -25,7 +26,7 @@ def percent(share: float | None) -> str:
     """`0.1234` → `12.3 %`."""
     if share is None:
         return NOTHING
-    return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.1f} %"
+    return f"{localized(f'{100 * share:.{0 if share in (0, 1) else 1}f}')} %"
 
 
 def dollars(value: float | None) -> str:
@@ -34,8 +35,8 @@ def dollars(value: float | None) -> str:
         return NOTHING
     sign, amount = ("−", -value) if value < 0 else ("", value)
     if amount and amount < 0.1:
-        return f"{sign}${amount:.{1 - math.floor(math.log10(amount))}f}"
-    return f"{sign}${amount:,.2f}"
+        return f"{sign}${localized(f'{amount:.{1 - math.floor(math.log10(amount))}f}')}"
+    return f"{sign}${localized(f'{amount:.2f}')}"
 
 
 def milliseconds(value: float | None) -> str:
@@ -43,15 +44,15 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return NOTHING
     amount, unit = (value / 1000, "s") if value >= 1000 else (value, "ms")
-    return f"{amount:.2g} {unit}" if amount < 10 else f"{amount:,.0f} {unit}"
+    return f"{localized(f'{amount:.2g}' if amount < 10 else round(amount))} {unit}"
 
 
 def many(value: float) -> str:
     """`1234567` → `1.23 M`."""
     if value < 10_000:
-        return f"{value:,.0f}"
+        return localized(round(value))
     size, unit = next((size, unit) for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= size)
-    return f"{value / size:.3g} {unit}"
+    return f"{localized(f'{value / size:.3g}')} {unit}"
 
 
 def duration(seconds: float) -> str:
@@ -60,7 +61,7 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             places = 1 if size >= HOUR and seconds < 3 * size else 0
             amount = f"{seconds / size:.{places}f}".removesuffix(".0")
-            return named(1 if amount == "1" else 2) % {"amount": amount}
+            return named(1 if amount == "1" else 2) % {"amount": localized(amount)}
     return _("no time")
 
 

@@ -123,4 +123,4 @@ def _group(moment: datetime, today: date) -> str:
         return _("Yesterday")
     if day >= today - timedelta(days=7):
         return _("Previous 7 days")
-    return date_format(day, "F Y")
+    return date_format(day, "YEAR_MONTH_FORMAT")

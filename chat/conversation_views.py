@@ -199,7 +199,7 @@ def _found(hit: Hit) -> dict[str, object]:
     return {
         "title": [[piece.text, piece.is_marked] for piece in hit.title],
         "detail": [[piece.text, piece.is_marked] for piece in hit.snippet],
-        "at": date_format(hit.at, "j M Y"),
+        "at": date_format(hit.at, "DATE_FORMAT"),
         "href": hit.path,
     }
 

@@ -20,6 +20,7 @@ from chat.grounding import CITATION, check_citations, cited_numbers
 from chat.lookup import numbered
 from chat.routing import is_shareable
 from core.errors import InvalidInput
+from core.languages import localized
 from knowledge.retrieval import search
 from knowledge.spaces import get_serving_embedder
 from knowledge.types import Passage
@@ -52,7 +53,9 @@ def write_answer(
     sources = numbered([found[chunk_id] for chunk_id in seen])
     text = check_citations(canonical_text(text), len(sources))
     if not text or len(text) > MAX_ANSWER:
-        raise InvalidInput(_("Write an answer of 1 to %(max_answer)s characters.") % {"max_answer": f"{MAX_ANSWER:,}"})
+        raise InvalidInput(
+            _("Write an answer of 1 to %(max_answer)s characters.") % {"max_answer": localized(MAX_ANSWER)}
+        )
     cited = cited_numbers(text, len(sources))
     if not re.search(r"\w", CITATION.sub("", text)):
         raise InvalidInput(_("Write an answer beside the numbers of its passages."))

@@ -18,6 +18,7 @@ from caching.models import CacheEntry
 from chat import services
 from chat.models import Feedback, Message
 from core.errors import InvalidInput, NotFound
+from core.languages import localized
 from core.text import is_storable
 
 MAX_COMMENT = 2000  # characters
@@ -47,7 +48,7 @@ def give(message: Message, is_good: bool, reason: str = "", comment: str = "") -
     """
     comment = comment.strip()
     if len(comment) > MAX_COMMENT or not is_storable(comment):
-        raise InvalidInput(_("A comment may have %(most)s characters.") % {"most": f"{MAX_COMMENT:,}"})
+        raise InvalidInput(_("A comment may have %(most)s characters.") % {"most": localized(MAX_COMMENT)})
     if reason and (is_good or reason not in Feedback.Reason.values):
         raise InvalidInput(_("There is no such reason."))
     held = Message.objects.select_for_update().filter(id=message.id).first()

@@ -16,6 +16,7 @@ from chat.turns import RunningTurn
 from chat.types import AnswerFailed, Event, Question
 from core.database import in_db
 from core.errors import InvalidInput, PolyAIError, TooLong
+from core.languages import localized
 from knowledge.spaces import find_serving_embedder
 from providers.registry import get_chat_model
 
@@ -75,5 +76,5 @@ def admit(question: Question) -> None:
     if len(text) > MAX_QUESTION:
         raise TooLong(
             _("The question has %(length)s characters; %(limit)s is the limit. Upload long texts instead.")
-            % {"length": f"{len(text):,}", "limit": f"{MAX_QUESTION:,}"}
+            % {"length": localized(len(text)), "limit": localized(MAX_QUESTION)}
         )

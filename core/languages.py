@@ -1,12 +1,14 @@
-"""The reader's language where Django's middleware does not look: WebSockets, and what is answered before Django."""
+"""The reader's language where Django does not look: WebSockets, answers given before Django, numbers in Python."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from decimal import Decimal
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.translation import get_language_from_request, override
 
 
@@ -15,6 +17,12 @@ def readers(headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[No
     request = HttpRequest()
     request.META["HTTP_ACCEPT_LANGUAGE"] = dict(headers).get(b"accept-language", b"").decode("latin-1")
     return override(get_language_from_request(request))
+
+
+def localized(value: int | str) -> str:
+    """As the reader writes it: `1234` → `1,234`, in German `1.234`. What is no whole number comes with its places, as
+    text: `"0.50"` → `0,50`."""
+    return number_format(Decimal(value), force_grouping=True)
 
 
 class ReadersLanguage:

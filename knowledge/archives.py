@@ -29,6 +29,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Project, User
 from core.errors import InvalidInput, PolyAIError, TooLong, UnreadableFile, UnsupportedFile
+from core.languages import localized
 from core.text import nfc
 from knowledge import services
 from knowledge.checks import check_kind
@@ -151,7 +152,7 @@ def expand(file: IO[bytes]) -> Iterator[Entry | Refused]:
         if len(entries) > MAX_ENTRIES:
             raise TooLong(
                 _("The archive has %(entries)s files; %(max_entries)s is the limit. Split it.")
-                % {"entries": f"{len(entries):,}", "max_entries": f"{MAX_ENTRIES:,}"}
+                % {"entries": localized(len(entries)), "max_entries": localized(MAX_ENTRIES)}
             )
         if sum(entry.file_size for entry in entries) > settings.MAX_ARCHIVE_MB * MEGABYTE:
             raise TooLong(

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.errors import InvalidInput
+from core.languages import localized
 from core.text import is_storable, nfc, storable
 from knowledge import services
 from knowledge.bulk import clean_tags
@@ -75,7 +76,7 @@ def check_metadata(metadata: Mapping[str, object]) -> None:
         if len(str(value)) > VALUE_LENGTH:
             raise InvalidInput(
                 _("The value of '%(key)s' has more than %(value_length)s characters.")
-                % {"key": key, "value_length": f"{VALUE_LENGTH:,}"}
+                % {"key": key, "value_length": localized(VALUE_LENGTH)}
             )
 
 

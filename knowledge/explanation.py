@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 
 from accounts.types import Actor
 from core.errors import NotFound
+from core.languages import localized
 from knowledge.lexical import count_lexemes, lexeme_of, split_words
 from knowledge.models import Chunk, ChunkEmbedding, ChunkWords
 from knowledge.passages import SURPLUS, Ranked, assemble, passage_of
@@ -115,7 +116,7 @@ def _reasons(report: ChunkReport, ranked: Sequence[Ranked], limit: int) -> Itera
     if not (report.is_live and report.passes_filters):
         return
     if report.position is None:
-        yield _("It is not among the best %(count)s chunks by meaning, nor by words.") % {"count": f"{FAR:,}"}
+        yield _("It is not among the best %(count)s chunks by meaning, nor by words.") % {"count": localized(FAR)}
     elif report.position > limit + POOL:
         yield _too_far(limit)
     else:

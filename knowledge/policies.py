@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Project
 from core.errors import InvalidInput
+from core.languages import localized
 from knowledge.chunking import LARGEST, METHOD, SMALLEST_LIMIT, split
 from knowledge.models import Chunk, Document, DocumentPart, KnowledgePolicy
 from knowledge.selectors import list_live_chunks
@@ -75,7 +76,7 @@ def problems(
 
 
 def _between(least: int, most: int) -> str:
-    return _("Give a number from %(least)s to %(most)s.") % {"least": least, "most": f"{most:,}"}
+    return _("Give a number from %(least)s to %(most)s.") % {"least": least, "most": localized(most)}
 
 
 def change_policy(
@@ -115,7 +116,7 @@ def preview(document: Document, chunk_tokens: int, overlap: int, first: int = FI
                 "%(name)s has %(size)s million characters; a preview is made of up to "
                 "%(previewed)s million. Choose a shorter document."
             )
-            % {"name": document.name, "size": f"{size / 1000000.0:.1f}", "previewed": PREVIEWED // 1000000}
+            % {"name": document.name, "size": localized(f"{size / 1000000.0:.1f}"), "previewed": PREVIEWED // 1000000}
         )
     pieces = split(parts, chunk_tokens=chunk_tokens, overlap=overlap, title=document.title)
     chunks = [_piece(chunk) for chunk in list_live_chunks(document)]

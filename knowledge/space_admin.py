@@ -19,6 +19,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from core.errors import PolyAIError
+from core.languages import localized
 from knowledge import estimates, partitions, reembedding
 from knowledge.models import ChunkEmbedding, EmbeddingSpace
 from knowledge.spaces import switch
@@ -91,15 +92,15 @@ class EmbeddingSpaceAdmin(ModelAdmin):
         if space.status != EmbeddingSpace.Status.BUILDING:
             return ""
         done = _("%(done)s of %(total)s (%(percent)s %%)") % {
-            "done": f"{space.chunks_embedded:,}",
-            "total": f"{space.chunks_total:,}",
+            "done": localized(space.chunks_embedded),
+            "total": localized(space.chunks_total),
             "percent": space.percent,
         }
         return f"{done}: {space.error}" if space.error else done
 
     @display(description=gettext_lazy("Vectors"))
     def vectors(self, space: EmbeddingSpace) -> str:
-        return f"{ChunkEmbedding.objects.filter(space_id=space.id).count():,}"
+        return localized(ChunkEmbedding.objects.filter(space_id=space.id).count())
 
     @display(description=gettext_lazy("On disk"))
     def disk(self, space: EmbeddingSpace) -> str:

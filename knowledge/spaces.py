@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from caching.embeddings import embed_texts
 from core.database import in_db
 from core.errors import InvalidInput, ProviderRefused, StoreUnavailable
+from core.languages import localized
 from knowledge import partitions
 from knowledge.chunking import without_rules
 from knowledge.headers import header_of
@@ -271,7 +272,7 @@ def switch(space: EmbeddingSpace, *, allow_gaps: bool = False) -> None:
                     "reembed), or switch with --with-gaps: what is missing is found by its words until it has been "
                     "embedded."
                 )
-                % {"missing": f"{missing:,}", "target": target}
+                % {"missing": localized(missing), "target": target}
             )
         retired = EmbeddingSpace.objects.filter(status=EmbeddingSpace.Status.ACTIVE).exclude(id=target.id)
         retired.update(status=EmbeddingSpace.Status.RETIRED)

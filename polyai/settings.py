@@ -240,6 +240,7 @@ TEMPLATES = [
 ]
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "polyai.formats"
 LANGUAGES = [("en", "English")]  # how one is added: docs/translating.md
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True

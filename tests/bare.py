@@ -16,7 +16,7 @@ CATALOG = """
 """
 # What people wrote, what a model wrote, code and pictures; of the admin's tables what is stored.
 CONTENT = """
-    script, style, template, noscript, code, pre, kbd, svg, .prose, .bubble, .locator,
+    script, style, template, noscript, code, pre, kbd, .plot-ticks, .prose, .bubble, .locator,
     .source-name, .suggestion, .kind, .asked,
     .conversations a, .page-title, .project-name, .nav-title, .who, .brand, .entry, .answer > header, .document h2,
     .document-note, .project-card h2, option, time, .evidence, .stages > summary, .menu-items, [data-announce],

@@ -17,6 +17,7 @@ from chat.marking import render_marked
 from chat.models import Message
 from chat.presenting import Row, Shown, divided
 from chat.rendering import render, render_passage
+from core.languages import localized
 from knowledge.screens import Stretch
 from providers.prices import find_price
 
@@ -72,13 +73,13 @@ def age(seconds: int | None) -> str:
 @register.filter
 def similarity(cosine: float) -> str:
     """`0.9958` → `0.995`: never rounded up to what it is not."""
-    return f"{floor(cosine * 1000) / 1000:.3f}"
+    return localized(f"{floor(cosine * 1000) / 1000:.3f}")
 
 
 @register.filter
 def percent(share: float) -> str:
     """`0.0214` → `2.1 %`."""
-    return f"{share * 100:.1f} %"
+    return f"{localized(f'{share * 100:.1f}')} %"
 
 
 @register.filter
@@ -110,4 +111,4 @@ def cost(message: Message | dict[str, Any]) -> str:  # Any: the message's fields
         return ""
     usage = of["usage"]
     dollars = price.nanodollars(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)) / 1e9
-    return f"${dollars:.4f}" if dollars >= 0.0001 else "< $0.0001"
+    return f"${localized(f'{dollars:.4f}')}" if dollars >= 0.0001 else f"< ${localized('0.0001')}"

@@ -30,8 +30,8 @@ def test_layers_are_stacked_from_the_ground_up() -> None:
     assert [(bar.kind, bar.y, bar.height) for bar in plot.bars] == [("hit-exact", 50, 50), ("hit-semantic", 25, 25)]
     assert [tick.label for tick in plot.ticks] == ["0 %", "50 %", "100 %"]
     assert [column.title for column in plot.columns] == [
-        "Nov 1: 3 of 4 questions answered from the caches",
-        "Nov 2: 0 of 0 questions answered from the caches",
+        "1 Nov: 3 of 4 questions answered from the caches",
+        "2 Nov: 0 of 0 questions answered from the caches",
     ]
 
 
@@ -65,13 +65,13 @@ def test_volumes_are_stacked_to_all_answers_of_a_day() -> None:
         ("written", 0, 50),
     ]
     assert [tick.label for tick in plot.ticks] == ["0", "1", "2", "3", "4"]
-    assert [column.title for column in plot.columns] == ["Nov 1: 4 answers", "Nov 2: 0 answers"]
+    assert [column.title for column in plot.columns] == ["1 Nov: 4 answers", "2 Nov: 0 answers"]
 
 
 def test_spending_is_told_in_dollars() -> None:
     plot = spending(make_days({"dollars_spent": 0.25}, {}))
     assert [(bar.kind, bar.x) for bar in plot.bars] == [("spent", 0.09)]
-    assert plot.columns[0].title == "Nov 1: $0.25 spent"
+    assert plot.columns[0].title == "1 Nov: $0.25 spent"
 
 
 def test_nothing_is_an_empty_plot() -> None:

@@ -7,6 +7,7 @@ import io
 import re
 import struct
 from collections.abc import Generator, Iterator
+from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,12 +16,14 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.template.base import Lexer, TokenType
 from django.test import Client
+from django.utils.formats import date_format
 from django.utils.translation import override
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from core.database import in_db
 from core.errors import EncryptedFile, PolyAIError
+from core.languages import localized
 from knowledge.reading import read
 from polyai import i18n
 from polyai.asgi import application
@@ -281,3 +284,23 @@ def test_no_loop_takes_the_name_of_gettext() -> None:
                 if "_" in named and any(isinstance(node, ast.Call) and _called(node) == "_" for node in inside):
                     found.append(f"{name}: {function.name}")
     assert found == []
+
+
+def test_dates_are_told_in_the_order_of_the_readers_language() -> None:
+    told = [
+        (path.name, f)
+        for path in TEMPLATES.rglob("*.html")
+        for f in re.findall(r"\|date:[\"']([^\"']+)", path.read_text())
+    ]
+    assert len(told) > 20
+    assert {f for _, f in told if not f.endswith("_FORMAT")} == {"c"}
+
+
+@pytest.mark.parametrize(
+    ("language", "day", "amount"),
+    [("en", "9 May 2026", "12,345.60"), ("de", "9. Mai 2026", "12.345,60"), ("fr", "9 mai 2026", "12\xa0345,60")],
+)
+def test_dates_and_numbers_are_told_as_the_reader_writes_them(language: str, day: str, amount: str) -> None:
+    with override(language):
+        assert date_format(date(2026, 5, 9), "DATE_FORMAT") == day
+        assert localized("12345.60") == amount
