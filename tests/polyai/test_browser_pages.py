@@ -18,6 +18,19 @@ from tests.upstream import Upstream
 
 BUDGET = 60_000  # bytes of our own CSS and JavaScript that the chat page loads
 ADMIN = ("", "accounts/user/", "accounts/user/add/", "accounts/project/", "knowledge/document/", "caching/cachelookup/")
+ANSWER = """It holds documents, and the people who may ask them [1].
+
+| It holds documents | and the people | who may ask them, and what they asked |
+|---|---|---|
+| It holds documents of every kind | It holds documents | It holds documents of all these people |
+
+```
+It holds documents, and a line of code that is much longer than the screen of any telephone is wide
+```
+"""
+BEYOND = """() => [...document.querySelectorAll("main *")].filter((one) =>
+    one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".table *, pre *, .scroll *, .wide *, .tabs *"))
+    .map((one) => `beyond the edge: ${one.outerHTML.slice(0, 120)}`)"""
 WATCH = """
     window.breaches = [];
     addEventListener("securitypolicyviolation", (event) =>
@@ -43,7 +56,7 @@ def context(
     page.get_by_label("Your question").wait_for()
     page.goto("/projects/polyai-handbook/documents/")
     expect(page.locator("[data-summary] .meter")).to_have_count(0, timeout=60_000)
-    upstream_server.enqueue("It holds documents, and the people who may ask them [1].")
+    upstream_server.enqueue(ANSWER)
     page.goto("/?project=polyai-handbook")
     page.get_by_label("Your question").fill("What is a project?")
     page.keyboard.press("Enter")
@@ -121,7 +134,8 @@ def test_everybody_can_use_every_page(context: BrowserContext, pages: list[str])
             page.set_viewport_size({"width": size[0], "height": size[1]})
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its literals
             page.goto(address)
-            problems += [f"{address} ({scheme}, {size[0]}): {problem}" for problem in axe.problems(page)]
+            found = [*axe.problems(page), *page.evaluate(BEYOND)]
+            problems += [f"{address} ({scheme}, {size[0]}): {problem}" for problem in found]
     assert not problems, "\n".join(problems)
     page.close()
 
