@@ -71,6 +71,10 @@ const receivers = {
     $("sources", current).innerHTML = event.sources_html;
     $("facts", current).innerHTML = event.facts_html;
     checkModel(event.fault || event.cache.status === "stale");
+    if (pinned && /^hit/.test(event.cache.status)) { // it came at once, and is read from its beginning
+      pinned = false;
+      current.previousElementSibling.scrollIntoView();
+    }
     finish(event.finish_reason === "length" ? "cut" : "complete", `${gettext("Answer complete.")} ${$("body", current).textContent.slice(0, 300)}`);
   },
   answer_stopped(event) {

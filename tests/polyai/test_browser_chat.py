@@ -71,6 +71,20 @@ def fresh(text: str) -> str:
     return f"Where does PolyAI keep its data, asks {text}?"
 
 
+def test_a_cached_answer_longer_than_the_page_is_shown_from_its_beginning(
+    page: Page, upstream_server: Upstream
+) -> None:
+    upstream_server.enqueue("\n\n".join(f"Paragraph {number} [1]." for number in range(40)))
+    ask(page, fresh("whoever reads"))
+    ended(page)
+    expect(body(page).get_by_text("Paragraph 39")).to_be_in_viewport()
+    page.goto("/")
+    ask(page, fresh("whoever reads"))
+    expect(ended(page)).to_contain_text("Cached")
+    expect(page.locator("article.question").last).to_be_in_viewport()
+    expect(body(page).get_by_text("Paragraph 39")).not_to_be_in_viewport()
+
+
 def test_an_answer_goes_on_over_a_reload_and_in_a_second_tab(
     context: BrowserContext, page: Page, upstream_server: Upstream
 ) -> None:
