@@ -80,6 +80,7 @@ try:
     BIND = env.str("POLYAI_BIND", "127.0.0.1")
     HOME = Path(env.str("POLYAI_HOME", "") or BASE_DIR / "var").absolute()
     PUBLIC_URL = env.str("POLYAI_PUBLIC_URL", "").rstrip("/") or f"http://localhost:{PORT}"
+    TRUSTED_PROXIES = env.int("POLYAI_TRUSTED_PROXIES", 0, validate=validate.Range(0, 10))
     SIGNUP = env.str("POLYAI_SIGNUP", "approval", validate=validate.OneOf(["open", "approval", "closed"]))
     DATABASE_URL = env.str("DATABASE_URL", "", validate=validate.Regexp(r"(postgres(ql)?://.+)?$"))
     USER_REDIS_URL = env.str("REDIS_URL", "", validate=validate.Regexp(r"((rediss?|unix)://.+)?$"))
@@ -259,6 +260,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if _public.scheme and _public.hostname else 
 if _public.scheme == "https":
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": policies.PAGES}

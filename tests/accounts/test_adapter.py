@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
@@ -14,6 +15,9 @@ from accounts.models import User
 from tests.accounts.conftest import INACTIVE, LOGIN, LOGOUT, SIGNUP, can_log_in, is_logged_in, log_in, sign_up
 from tests.accounts.test_invitations import link, role_of
 from tests.conftest import PASSWORD, Cast, browser_of
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Page
 
 NEW_PASSWORD = "battery staple 7"
 CHANGE = "/accounts/password/change/"
@@ -262,3 +266,32 @@ def test_a_user_can_open_the_page(cast: Cast, page: str) -> None:
 @pytest.mark.parametrize("page", ["password/reset/", "email/", "confirm-email/"])
 def test_what_needs_mail_is_not_there(cast: Cast, page: str) -> None:
     assert browser_of(cast.alice).get(f"/accounts/{page}").status_code == 404
+
+
+# --- Limits -------------------------------------------------------------------------------------
+
+
+def try_in_vain(times: int, network: str) -> Page:
+    return [
+        Client().post(LOGIN, {"login": f"nobody{n}@example.org", "password": "x"}, headers={"X-Forwarded-For": network})
+        for n in range(times)
+    ][-1]
+
+
+def test_behind_a_trusted_proxy_one_network_does_not_lock_out_another(cast: Cast, settings: Settings) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    assert "Too many failed login attempts" in try_in_vain(12, "198.51.100.7").content.decode()
+    assert "Too many failed login attempts" not in try_in_vain(1, "203.0.113.9").content.decode()
+    assert "Too many failed login attempts" in try_in_vain(1, "203.0.113.9, 198.51.100.7").content.decode(), "made up"
+
+
+def test_without_a_proxy_nobody_chooses_their_address(cast: Cast) -> None:
+    assert "Too many failed login attempts" not in try_in_vain(10, "198.51.100.7").content.decode()
+    assert "Too many failed login attempts" in try_in_vain(1, "203.0.113.9").content.decode()
+
+
+def test_too_many_tries_are_told_on_a_page_of_ours(cast: Cast, settings: Settings) -> None:
+    settings.SIGNUP = "open"
+    answers = [sign_up(f"carol{number}@example.org") for number in range(21)]
+    assert [answer.status_code for answer in answers] == [302] * 20 + [429]
+    assert "Wait a minute, go back, and try again" in answers[-1].content.decode()
