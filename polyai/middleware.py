@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -28,6 +30,25 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form from before a log-in or log-out in another tab."""
     message = _("You have logged in or out since this form was opened. Go back, reload the page and try again.")
     return render(request, "error.html", {"title": _("This form is too old"), "message": message}, status=403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses before any view: most often a server that is called by a name that it was not told."""
+    context = {
+        "title": _("That did not work"),
+        "message": _("The request could not be read. Go back, reload the page and try again."),
+    }
+    if isinstance(exception, DisallowedHost):
+        told = _(
+            "PolyAI answers at %(address)s. Whoever runs it can give it another address: POLYAI_PUBLIC_URL in .env, as "
+            "people type it."
+        )
+        context = {
+            "title": _("This address is not known here"),
+            "message": told % {"address": settings.PUBLIC_URL},
+            "home": settings.PUBLIC_URL,
+        }
+    return render(request, "error.html", context, status=400)
 
 
 class ErrorPages:

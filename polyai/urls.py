@@ -57,6 +57,8 @@ urlpatterns = [
     path("health/ready", health.ready),
 ]
 
+handler400 = "polyai.middleware.bad_request"
+
 websocket_urlpatterns = [
     path("ws/conversations/<uuid:conversation_id>/", ConversationConsumer.as_asgi()),
     path("ws/projects/<slug:slug>/documents/", DocumentsConsumer.as_asgi()),

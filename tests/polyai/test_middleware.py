@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.template.loader import render_to_string
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD, Cast, add_document, browser_of
 
@@ -53,6 +54,17 @@ def test_an_original_that_is_shown_is_sandboxed(cast: Cast) -> None:
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert response.headers["Content-Type"] == "text/plain"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_server_called_by_a_name_that_it_was_not_told_says_its_own(cast: Cast, settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://polyai.example.org"
+    response = Client().get("/", headers={"host": "192.168.1.5:8000"})
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert "PolyAI answers at https://polyai.example.org" in page
+    assert 'href="https://polyai.example.org"' in page
+    assert "POLYAI_PUBLIC_URL" in page
+    assert "Content-Security-Policy" in response.headers
 
 
 def test_what_is_not_there_and_what_went_wrong_have_pages_of_ours(cast: Cast) -> None:
