@@ -4,7 +4,7 @@ const MOST = 30_000; // milliseconds between two looks
 let pause = 2000;
 
 async function look() {
-  if (!place.isConnected) return; // the first question is asked
+  if (!place?.isConnected) return; // the first question is asked
   const response = document.hidden ? null : await fetch(place.dataset.live, { redirect: "manual" }).catch(() => null);
   if (response?.ok) {
     const { documents, unfinished } = await response.json();
