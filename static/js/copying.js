@@ -1,13 +1,11 @@
 // A button that copies the code beside it.
+import { copyText } from "./clipboard.js";
+
 export async function show(button) {
   const code = button.parentElement.querySelector("[data-copied]");
   const status = document.querySelector("[data-status]");
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    status.textContent = gettext("Copied");
-    button.classList.add("is-done");
-  } catch {
-    getSelection().selectAllChildren(code); // the address is not secure: the reader copies by hand
-    status.textContent = gettext("Selected: copy it with Ctrl+C");
-  }
+  const isCopied = await copyText(code.textContent);
+  if (!isCopied) getSelection().selectAllChildren(code);
+  status.textContent = isCopied ? gettext("Copied") : gettext("Selected: copy it with Ctrl+C");
+  button.classList.toggle("is-done", isCopied);
 }

@@ -1,4 +1,5 @@
 // What one does with a message now and then: copy, edit, judge, delete. Loaded at the first use.
+import { copyText } from "./clipboard.js";
 import { loadStyle } from "./drawing.js";
 import { fromHtml, post } from "./page.js";
 import { takeFocus } from "./thread.js";
@@ -13,22 +14,11 @@ function instead(article, page, text, message) {
   if (!article.isConnected) takeFocus(page.thread.lastElementChild);
 }
 
-async function toClipboard(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = document.createElement("textarea"); // a page that came without TLS has no clipboard of its own
-  area.value = text;
-  area.className = "visually-hidden";
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
-}
-
 async function copied(button, text, page) {
   const menu = button.closest("details"), shown = menu?.querySelector("summary") ?? button;
   menu?.removeAttribute("open");
-  await toClipboard(text);
   shown.focus();
+  if (!await copyText(text)) return page.tell(gettext("This could not be copied. Try again."));
   shown.classList.add("done");
   page.tell(gettext("Copied"));
   setTimeout(() => shown.classList.remove("done"), 1500);

@@ -1,4 +1,5 @@
 // A page of ours in a dialog: what a link would open, its forms sent from where one is. Loaded when used.
+import { copyText } from "./clipboard.js";
 import { fromHtml } from "./page.js";
 
 export async function open(address, saved) {
@@ -51,9 +52,9 @@ function fill(body, html) {
 
 async function copy(button) {
   const link = button.previousElementSibling;
+  const isCopied = await copyText(link.value);
   link.select();
-  await navigator.clipboard?.writeText(link.value).catch(() => null);
-  button.textContent = navigator.clipboard ? gettext("Copied") : gettext("Press Ctrl+C");
+  button.textContent = isCopied ? gettext("Copied") : gettext("Press Ctrl+C");
 }
 
 export function loadStyles() {

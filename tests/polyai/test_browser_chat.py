@@ -195,6 +195,21 @@ def test_a_question_is_asked_in_other_words_and_both_branches_stay(page: Page, u
     expect(answers(page).first.locator("[data-body]")).to_have_text("First 1.")
 
 
+def test_without_tls_an_answer_is_copied_by_the_older_command(page: Page, upstream_server: Upstream) -> None:
+    page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })")
+    page.reload()
+    upstream_server.enqueue(SHORT)
+    ask(page, fresh("whoever has no certificate"))
+    last = ended(page)
+    last.get_by_title("Copy the answer").click()
+    last.get_by_role("button", name="Copy as text").click()
+    expect(last.get_by_title("Copy the answer")).to_contain_class("done")
+    expect(last.get_by_title("Copy the answer")).to_be_focused()
+    page.get_by_label("Your question").focus()
+    page.keyboard.press("Control+v")
+    expect(page.get_by_label("Your question")).to_have_value("In the home folder.")
+
+
 def test_an_answer_is_judged_copied_asked_anew_and_deleted(
     context: BrowserContext, page: Page, upstream_server: Upstream
 ) -> None:
