@@ -24,7 +24,7 @@ from pygments.util import ClassNotFound
 
 from chat.addresses import addresses_plugin
 from chat.formulas import formulas_plugin
-from chat.grounding import CITATION
+from chat.grounding import CITATION, NOTE, numbers_of
 from chat.unfinished import unfinished_plugin
 
 # sources, answer_id: what numbers cite; notes: the footnotes of a text whose end is not known; is_open: it goes on.
@@ -45,6 +45,7 @@ def markdown() -> MarkdownIt:
     parser.core.ruler.at("inline", _in_pieces)
     parser.core.ruler.push("direction", _direction)
     parser.inline.ruler.before("link", "citation", _citation)
+    parser.inline.terminator_re = re.compile(f"{parser.inline.terminator_re.pattern}|【")
     parser.inline.ruler.at("link", _closed_link)
     parser.inline.ruler.at("footnote_ref", _note)
     rules = {
@@ -119,28 +120,31 @@ def _closed_link(state: StateInline, silent: bool) -> bool:
 
 
 def _citation(state: StateInline, silent: bool) -> bool:
-    """`[3]` and `[1, 2]`: a link for each number that has a source, nothing for one that has none."""
-    if state.src[state.pos] != "[":
-        return False
-    match = CITATION.match(state.src, state.pos)
+    """`[3]`, `[1, 2]` …: a link for each number that has a source, nothing for one that has none."""
+    return state.src[state.pos] in "[【" and _cited(state, CITATION.match(state.src, state.pos), silent)
+
+
+def _cited(state: StateInline, match: re.Match[str] | None, silent: bool) -> bool:
     if match is None:
         return False
     if not silent:
-        for number in map(int, re.findall(r"\d+", match[1])):
-            if 1 <= number <= state.env.get("sources", 0):
-                state.push("citation", "a", 0).meta["number"] = number
+        for number in numbers_of(match, state.env.get("sources", 0)):
+            state.push("citation", "a", 0).meta["number"] = number
     state.pos = match.end()
     return True
 
 
 def _note(state: StateInline, silent: bool) -> bool:
-    """`[^1]`: the number of a footnote, which may still have to come."""
+    """`[^1]`: the number of a footnote, which may still have to come; or of a source, where there is none."""
     match = _NOTE.match(state.src, state.pos)
     if match is None:
         return False
     notes: dict[str, int] | None = state.env.get("notes")
-    if notes is None:
-        return bool(footnote_ref(state, silent))
+    if notes is None and footnote_ref(state, silent):
+        return True
+    citation = NOTE.match(state.src, state.pos) if state.env.get("sources") else None
+    if notes is None or (citation and citation[1] not in notes and numbers_of(citation, state.env["sources"])):
+        return _cited(state, citation, silent)
     if not silent:
         number = notes.setdefault(match[1], len(notes) + 1)
         state.push("note_number", "sup", 0).meta["number"] = number

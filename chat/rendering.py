@@ -122,7 +122,7 @@ class StreamRenderer:
             return render(text, self.sources, self.answer_id)
         self._take(is_end=True)
         last = self._render(self._tail)
-        if self._references or self._notes:
+        if self._references or "[^" in text:
             return render(text, self.sources, self.answer_id)
         return "".join(self._blocks) + last
 

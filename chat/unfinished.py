@@ -10,6 +10,7 @@ from markdown_it.rules_core import StateCore
 
 from chat.addresses import ADDRESS
 from chat.formulas import FORMULA
+from chat.grounding import CITATION, NOTE
 
 LONGEST = 4000  # characters of a paragraph's end that are looked at
 # A last line of signs only: it may become a heading, a list, a rule, a fence or a table.
@@ -25,9 +26,16 @@ _PART = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # What ends in the middle of a citation, a footnote, a link, a picture or an address.
-_CITATION = re.compile(r"[ \t]?\[(?:\^[^\]\s]{0,80}|\d[\d\s,;]{0,80})?\Z|\A\[[ xX]\]?[ \t]*\Z")
+_NUMBERS = r"\s?(?:[A-Za-z]{1,10}[ :#]{0,3})?(?:\d[\w\s,;:#、，–—-]{0,80})?"
+_CITATION = re.compile(
+    rf"""[ \t]?\[(?:\^[^\]\s]{{0,80}}|\[?{_NUMBERS})\Z
+        | [ \t]?\[\[{_NUMBERS}\](?:\](?:\([^()\n]{{0,2000}})?)?\Z
+        | [ \t]?【{_NUMBERS}(?:†[^【】\n]{{0,200}})?\Z
+        | \A\[[ xX]\]?[ \t]*\Z""",
+    re.VERBOSE,
+)
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})(?:\](?:\((?>[^()\n]|\([^()\n]*+\)?){0,2000})?)?\Z")
-_CITED = re.compile(r"\[\^?[\d\s,;]+\]\Z")
+_CITED = re.compile(rf"(?:{CITATION.pattern}|{NOTE.pattern})\Z", re.MULTILINE)
 _ADDRESS = re.compile(r"<(?=https?\\?:[^\s<>]{0,2000}\Z)|<h?t?t?p?s?\Z|!\Z|\\\Z")
 _PUNCTUATION = re.compile(r"[!-'*-/:-@^-`{-~]")  # that of an address: brackets would open a formula
 

@@ -21,6 +21,11 @@ from chat.grounding import check_citations, cited_numbers
         ("[1]: a definition", 0, "[1]: a definition"),
         ("These hold [1]: all of them, but [9]: none.", 1, "These hold [1]: all of them, but: none."),
         ("Ten thousand [10000] [99999]", 5, "Ten thousand [10000] [99999]"),
+        ("So [[1]](https://a.example)[[9]], [^1] [^9^].", 2, "So [1], [1]."),
+        ("So 【1†L3-L9】【9】【4:0†a.pdf】 [2-9] [Source 1].", 3, "So [1] [2][3] [1]."),
+        ("So [^1], but [^2].\n\n[^2]: A note", 2, "So [1], but [^2].\n\n[^2]: A note"),
+        ("So [^1].\n\n> [^1]: A note", 1, "So [^1].\n\n> [^1]: A note"),
+        ("`[[1]]【1】[^1]` $a[[9]]$", 1, "`[[1]]【1】[^1]` $a[[9]]$"),
         ("", 3, ""),
     ],
 )
@@ -42,7 +47,7 @@ def test_money_hides_no_citation() -> None:
     assert check_citations("It costs $5 [9] and $10 [1] in all.", 2) == "It costs $5 and $10 [1] in all."
 
 
-@given(st.text(alphabet="ab [](),;:`$1290\n", max_size=60), st.integers(0, 5))
+@given(st.text(alphabet="ab [](),;:`$1290\n-^【】", max_size=60), st.integers(0, 5))
 def test_checking_is_done_once_and_leaves_only_known_numbers(text: str, sources: int) -> None:
     checked = check_citations(text, sources)
     assert check_citations(checked, sources) == checked

@@ -45,7 +45,7 @@ NOTE = "\n\n[^1]: Somebody, *somewhere*.\n"
 def test_markdown_becomes_html_with_citations_as_links() -> None:
     html = render(TEXT, 2, "abc")
     assert '<a class="cite" href="#source-abc-1" data-source="1"' in html
-    assert html.count('class="cite"') == 4
+    assert html.count('class="cite"') == 5  # its [^1] is no footnote
     assert "<code>code[1]</code>" in html
     assert '<span class="k">def</span>' in html
     assert "<table>" in html
@@ -158,6 +158,60 @@ def test_a_number_cites_wherever_it_stands(text: str) -> None:
     assert html.count('<a class="cite" href="#source-abc-1"') == 1
     assert not re.search(r"<a [^>]*>(?:(?!</a>).)*<a ", html)  # no link within another
     assert "https://example.org" not in text or '<a href="https://example.org' in html
+
+
+FORMS = [
+    *("[[1]]", "[[1]](https://example.org/a_(b))", "[^1]", "[^1^]", "【1】", "【1†source】", "【1†L3-L9】", "[ 1 ]"),
+    *("[Source 1]", "[source: 1]", "[citation:1]", "[Passage #1]", "[Documents 1]"),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_citation_is_read_as_models_write_it_and_shows_only_its_number(form: str) -> None:
+    text = f"It is so {form}. And `{form}`."
+    for shown in (render(text, 1, "abc"), StreamRenderer(1, "abc").finish(text)):
+        assert re.sub("<code>.*?</code>|<.*?>", "", shown).strip() == "It is so 1. And ."
+        assert shown.count('class="cite"') == 1
+    for prefix in range(text.index("."), 0, -1):  # while it comes, nothing of it that is not a number
+        shown = re.sub("<.*?>", "", stream([text[:prefix]])).strip()
+        assert shown in ("It is so", "It is so 1", *("It is so"[:length] for length in range(8))), text[:prefix]
+
+
+def test_more_citations_at_once_are_links_each() -> None:
+    for form, numbers in {
+        "[1-3]": "123",
+        "[1, 3–4]": "134",
+        "[2-9]": "2345",
+        "[[1, 2]]": "12",
+        "[citation:1, citation:3]": "13",
+        "[Source 1; Source 2]": "12",
+        "[1、2]": "12",
+        "【1】【3†x】": "13",
+        "[9] [^9] [[9]](x) 【9】 [7-9] [Source 9] 【4:0†a.pdf】": "",
+    }.items():
+        assert "".join(re.findall(r'data-source="(\d+)"', render(f"So {form}.", 5, "abc"))) == numbers, form
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a1]",
+        "[0-9]",
+        "[2020-2024]",
+        "[Source code]",
+        "【注】",
+        "[1.5]",
+        "[1-x]",
+        "【1",
+        "[[a]]",
+        "[^a]",
+        "[Source 1](https://a.example)",
+    ],
+)
+def test_what_only_looks_like_a_citation_stays(text: str) -> None:
+    html = render(f"So {text} it is.", 5, "abc")
+    assert 'class="cite"' not in html
+    assert text.partition("](")[0].strip("[]") in html
 
 
 @pytest.mark.parametrize(
@@ -332,7 +386,7 @@ def test_the_footnotes_of_a_passage_have_no_ids() -> None:
 
 
 def test_footnotes_are_shown_while_an_answer_streams() -> None:
-    shown = stream(["It is so[^1]. ", "And more[^b].\n\n[^1]: The ", "first.\n[^b]: The second."])
+    shown = stream(["It is so[^9]. ", "And more[^b].\n\n[^9]: The ", "first.\n[^b]: The second."])
     assert shown.count('<sup class="footnote-ref">') == 2
     assert 'class="footnotes"' in shown
     assert "The second." in shown
