@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import aclosing
+from dataclasses import dataclass
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -21,7 +22,7 @@ from accounts.selectors import get_role, list_projects
 from accounts.types import Actor
 from chat import mirror, services
 from chat.conversation_views import listing
-from chat.models import Feedback, Message
+from chat.models import Conversation, Feedback, Message
 from chat.pipeline import answer
 from chat.rendering import render as render_markdown
 from chat.selectors import get_conversation, get_message, is_unfinished, list_conversations, list_page
@@ -44,24 +45,39 @@ SUGGESTIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A question that was not answered, as it stands in the field again."""
+
+    text: str
+    model: str
+    reason: str
+
+
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """A new conversation, in the project of `?project=`, of the last conversation, or the first there is."""
+    return _new_chat(request, request.GET.get("project", ""))
+
+
+def _new_chat(
+    request: HttpRequest, wanted: str, conversation_id: UUID | None = None, refused: Refused | None = None
+) -> HttpResponse:
     actor = actor_of(request)
     projects = list(list_projects(actor))
     if not projects:
-        return render(request, "chat/first_run.html", {"room": "chat"})
-    wanted = request.GET.get("project", "")
+        return render(request, "chat/first_run.html", {"room": "chat", "refused": refused})
     last = list_conversations(actor).select_related("project").first()
     project = next((p for p in projects if p.slug == wanted), last.project if last else projects[0])
     context = {
         "project": project,
-        "conversation_id": uuid.uuid4(),
+        "conversation_id": conversation_id or uuid.uuid4(),
         "suggestions": SUGGESTIONS.get(project.slug, []),
         "progress": get_progress(actor, project.id),
         "role": get_role(actor, project),
         "roles": Role,
+        "refused": refused,
     }
     return render(request, "chat/chat.html", {**_frame(actor), **context})
 
@@ -69,8 +85,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    return _conversation(request, get_conversation(actor_of(request), conversation_id))
+
+
+def _conversation(request: HttpRequest, found: Conversation, refused: Refused | None = None) -> HttpResponse:
     actor = actor_of(request)
-    found = get_conversation(actor, conversation_id)
     services.interrupt_abandoned(found.id)
     shown, has_earlier = list_page(found, message_id=_uuid(request, "message"), before=_uuid(request, "before"))
     for message in shown:
@@ -83,6 +102,7 @@ def conversation(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
         "shown": shown,
         "has_files": has_attached(found.id),
         "role": get_role(actor, found.project),
+        "refused": refused,
     }
     return render(request, "chat/chat.html", {**_frame(actor, found.id), **context})
 
@@ -122,11 +142,14 @@ def delete_message(request: HttpRequest, conversation_id: UUID, message_id: UUID
 
 
 @require_http_methods(["GET", "POST"])
-@login_required
 def ask(request: HttpRequest) -> HttpResponse:
-    """Asking without JavaScript: the page comes back with the whole answer. After a log-in on the way there is none."""
+    """Asking without JavaScript: the page comes back with the whole answer, or with the question in its field again and
+    the reason. After a log-in on the way there is none."""
     if request.method == "GET":
         return redirect("home")
+    if not request.user.is_authenticated:
+        context = {"title": _("You are logged out"), "message": _("Log in, and ask again.")}
+        return render(request, "error.html", context, status=403)
     try:
         conversation_id = UUID(request.POST.get("conversation", ""))
     except ValueError as error:
@@ -141,11 +164,15 @@ def ask(request: HttpRequest) -> HttpResponse:
     )
     release()  # nothing is held while the model writes
     failure = async_to_sync(_to_the_end)(question)
-    if failure is not None:
-        messages.error(request, failure.message)
-        if failure.answer_id is None:
-            return redirect("home")
-    return redirect("conversation", conversation_id=conversation_id)
+    if failure is None:
+        return redirect("conversation", conversation_id=conversation_id)
+    refused = Refused(text=question.text, model=question.model, reason=failure.message)
+    try:
+        return _conversation(request, get_conversation(question.actor, conversation_id), refused)
+    except NotFound:
+        # A new chat goes on under the id that its files have already, but not under that of one that was deleted.
+        place = None if failure.code == NotFound.code else conversation_id
+        return _new_chat(request, question.project, place, refused)
 
 
 @require_POST

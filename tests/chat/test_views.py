@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -7,6 +9,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
+from pytest_django.fixtures import Settings
 
 from accounts.models import Membership
 from chat.filing import purge_deleted
@@ -15,7 +19,7 @@ from chat.services import interrupt_abandoned
 from core.redis import sync_redis
 from knowledge import services
 from tests.conftest import Cast, add_document, browser_of, complete, make_question
-from tests.upstream import Upstream
+from tests.upstream import Reply, Upstream
 
 REFUND = "How many days do customers have to return goods?"
 
@@ -106,7 +110,7 @@ def test_the_form_answers_without_a_script(cast: Cast, upstream: Upstream) -> No
 
 
 def test_a_log_in_on_the_way_to_an_answer_ends_at_the_form(cast: Cast) -> None:
-    assert Client().post("/ask/", {"text": REFUND}).headers["Location"] == "/accounts/login/?next=/ask/"
+    assert Client().get("/ask/", follow=True).redirect_chain[-1][0] == "/accounts/login/?next=/"
     assert browser_of(cast.alice).get("/ask/").headers["Location"] == "/"
 
 
@@ -132,6 +136,79 @@ def test_an_empty_question_in_the_form_comes_back_with_the_reason(cast: Cast) ->
     body = {"conversation": str(uuid4()), "project": "support", "text": " "}
     response = browser_of(cast.alice).post("/ask/", body, follow=True)
     assert "Type a question first." in response.content.decode()
+
+
+def test_a_question_that_a_new_chat_refuses_stands_in_its_field_again(cast: Cast) -> None:
+    place, words = uuid4(), "\n<b>Too long</b> " + "x" * 9000
+    body = {"conversation": str(place), "project": "support", "text": words, "model": "other-model"}
+    page = browser_of(cast.alice).post("/ask/", body).content.decode()
+    assert f">\n{escape(words)}</textarea>" in page
+    assert "has 9,016 characters; 8,000 is the limit" in page
+    assert f'name="conversation" value="{place}"' in page
+    assert 'name="project" value="support"' in page
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [(Reply(status=429, retry_after=30), "is over its limit"), (Reply(status=401), "refused the API key")],
+)
+def test_a_question_that_the_model_refuses_stands_in_the_field_of_its_conversation_again(
+    cast: Cast, upstream: Upstream, settings: Settings, reply: Reply, reason: str
+) -> None:
+    settings.CHAT_MODELS = ["larger-model"]
+    add_document(cast.project)
+    upstream.default = reply
+    place = uuid4()
+    body = {"conversation": str(place), "project": "support", "text": REFUND, "model": "larger-model"}
+    page = browser_of(cast.alice).post("/ask/", body).content.decode()
+    assert f">\n{REFUND}</textarea>" in page
+    assert re.search(rf'class="refusal">[^<]*{reason}', page)
+    assert "<option selected>larger-model</option>" in page
+    assert f'data-conversation="{place}"' in page
+    assert 'data-new="no"' in page
+
+
+def test_a_question_refused_while_another_is_answered_stands_in_the_field_again(
+    cast: Cast, conversation: Conversation
+) -> None:
+    conversation.messages.filter(role="assistant").update(status="streaming", updated_at=timezone.now())
+    body = {"conversation": str(conversation.id), "project": "support", "text": "And shoes?"}
+    page = browser_of(cast.alice).post("/ask/", body).content.decode()
+    assert ">\nAnd shoes?</textarea>" in page
+    assert "This conversation is still being answered" in page
+    assert REFUND in page
+
+
+def test_a_question_to_a_deleted_conversation_stands_in_the_field_of_a_new_chat_of_the_project(
+    cast: Cast, conversation: Conversation, upstream: Upstream
+) -> None:
+    browser = browser_of(cast.alice)
+    browser.post(f"/chat/{conversation.id}/delete/")
+    body = {"conversation": str(conversation.id), "project": "support", "text": "And shoes?"}
+    page = browser.post("/ask/", body).content.decode()
+    assert ">\nAnd shoes?</textarea>" in page
+    assert "This conversation does not exist" in page
+    (place,) = re.findall(r'name="conversation" value="([^"]+)"', page)
+    again = browser.post("/ask/", {**body, "conversation": place}, follow=True)
+    assert "The documents say so" in again.content.decode()
+
+
+def test_a_question_to_a_project_that_is_gone_is_not_lost(cast: Cast) -> None:
+    Membership.objects.filter(user=cast.alice).delete()
+    body = {"conversation": str(uuid4()), "project": "support", "text": "And shoes?"}
+    page = browser_of(cast.alice).post("/ask/", body).content.decode()
+    assert ">\nAnd shoes?</textarea>" in page
+    assert "There is no project 'support' here" in html.unescape(page)
+
+
+def test_a_question_whose_form_is_too_old_or_of_a_session_that_is_over_is_shown_to_be_copied(cast: Cast) -> None:
+    body = {"conversation": str(uuid4()), "project": "support", "text": "", "suggestion": "And <i>shoes</i>?"}
+    strict = Client(enforce_csrf_checks=True)
+    for client, reason in ((Client(), "Log in, and ask again"), (strict, "This form is too old")):
+        response = client.post("/ask/", body)
+        assert response.status_code == 403
+        assert reason in response.content.decode()
+        assert ">\nAnd &lt;i&gt;shoes&lt;/i&gt;?</textarea>" in response.content.decode()
 
 
 def test_whoever_has_no_project_is_led_to_make_one(cast: Cast) -> None:

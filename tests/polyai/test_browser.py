@@ -291,4 +291,12 @@ def test_asking_works_without_javascript(
     expect(plain.locator("article.answer [data-body]")).to_have_text("Without a script 1.")
     dead = plain.locator("button[type=button]")  # they do nothing without a script
     assert [button.inner_text() for button in dead.all() if button.is_visible()] == []
+    upstream_server.enqueue(status=429)
+    plain.get_by_label("Your question").fill("And is this lost\nwhen it is refused?")
+    plain.get_by_role("button", name="Send").click()
+    expect(plain.locator(".refusal")).to_contain_text("is over its limit")
+    expect(plain.get_by_label("Your question")).to_have_value("And is this lost\nwhen it is refused?")
+    plain.get_by_role("button", name="Send").click()
+    expect(plain.locator("article.answer [data-body]").last).to_have_text("The documents say so 1.")
+    expect(plain.get_by_label("Your question")).to_have_value("")
     context.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 from django.template.loader import render_to_string
 from django.test import Client
+from django.test.client import MULTIPART_CONTENT
 from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD, Cast, add_document, browser_of
@@ -81,6 +84,14 @@ def test_a_form_of_an_ended_session_is_told_kindly(cast: Cast) -> None:
     response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "x"})
     assert response.status_code == 403
     assert "This form is too old" in response.text
+
+
+@pytest.mark.parametrize("form", ["application/x-www-form-urlencoded", MULTIPART_CONTENT])
+def test_a_form_too_long_to_be_read_is_refused_with_a_page(cast: Cast, form: str) -> None:
+    body = {"text": "x" * 6_000_000}
+    response = browser_of(cast.alice).post("/ask/", body if form == MULTIPART_CONTENT else urlencode(body), form)
+    assert response.status_code == 400
+    assert "The request could not be read" in response.text
 
 
 def test_a_failed_log_in_says_so_and_a_wrong_field_is_described_by_its_error(cast: Cast) -> None:
