@@ -24,7 +24,7 @@ from hashlib import sha256
 from typing import TypeVar
 from uuid import uuid4
 
-from core.errors import PolyAIError, from_code
+from core.errors import PolyAIError, ProviderError, from_code
 from core.redis import PREFIX, async_redis, or_default
 
 T = TypeVar("T")
@@ -154,7 +154,9 @@ class Lease:
 
 
 def _dump(end: End) -> str:
-    return json.dumps([end.error.code, end.error.message] if end.error else None)
+    error = end.error
+    retry_after = error.retry_after if isinstance(error, ProviderError) else None
+    return json.dumps([error.code, error.message, retry_after] if error else None)
 
 
 def _load(entries: Sequence[tuple[bytes, dict[bytes, bytes]]], after: int) -> tuple[list[bytes], End | None]:

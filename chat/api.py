@@ -153,7 +153,7 @@ class AskView(APIView):
         release()  # nothing is held while the model writes
         end = async_to_sync(end_of)(question)
         if isinstance(end, AnswerFailed):
-            return error_response(end.code, end.message, end.status)
+            return error_response(end.code, end.message, end.status, retry_after=end.retry_after)
         body = completed_body(end)
         response = Response(body if question.is_kept else {**body, "conversation": None})
         for name, value in cache_headers(end.cache).items():

@@ -39,6 +39,7 @@ from core import languages
 from core.database import in_db
 from core.errors import PolyAIError
 from core.redis import RedisAway, async_redis, within_budget
+from core.rest import retry_header
 from knowledge.spaces import find_serving_embedder
 from providers.registry import get_chat_model
 
@@ -232,7 +233,8 @@ def _again(read: list[Message], receive: Receive) -> Receive:
 
 async def _tell(send: Send, end: AnswerCompleted | AnswerFailed) -> None:
     if isinstance(end, AnswerFailed):
-        await _send(send, end.status, {"error": {"code": end.code, "message": end.message}}, {})
+        error = {"code": end.code, "message": end.message}
+        await _send(send, end.status, {"error": error}, retry_header(end.retry_after))
     else:
         await _send(send, 200, {**completed_body(end), "conversation": None}, cache_headers(end.cache))
 

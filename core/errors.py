@@ -199,7 +199,7 @@ class StoreUnavailable(PolyAIError):
     retryable = True
 
 
-def from_code(code: str, message: str) -> PolyAIError:
+def from_code(code: str, message: str, retry_after: float | None = None) -> PolyAIError:
     """The error of the tree that has this code, as it is told from one process to another.
 
     Raises LookupError for a code that no error here has.
@@ -207,6 +207,9 @@ def from_code(code: str, message: str) -> PolyAIError:
     families = [PolyAIError]
     for family in families:
         if family.code == code:
-            return family(message)
+            error = family(message)
+            if isinstance(error, ProviderError):
+                error.retry_after = retry_after
+            return error
         families += family.__subclasses__()  # the walk goes on into them
     raise LookupError(code)

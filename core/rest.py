@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from rest_framework.exceptions import APIException, NotFound, PermissionDenied, 
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as default_handler
 
-from core.errors import InvalidInput, PolyAIError, StoreUnavailable, TooLong
+from core.errors import InvalidInput, PolyAIError, ProviderError, StoreUnavailable, TooLong
 from core.text import storable
 
 
@@ -45,8 +46,13 @@ class Strict(serializers.Serializer[None]):
         return super().to_internal_value(data)
 
 
-def error_response(code: str, message: str, status: int) -> Response:
-    return Response({"error": {"code": code, "message": message}}, status=status)
+def error_response(code: str, message: str, status: int, *, retry_after: float | None = None) -> Response:
+    """`retry_after`: seconds until the same may be asked again, where that is known."""
+    return Response({"error": {"code": code, "message": message}}, status=status, headers=retry_header(retry_after))
+
+
+def retry_header(retry_after: float | None) -> dict[str, str]:
+    return {"Retry-After": str(math.ceil(retry_after))} if retry_after else {}
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:  # Any: REST framework's context
@@ -62,7 +68,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, RecursionError):
         error = InvalidInput(_("The body is nested too deeply."))
     if isinstance(error, PolyAIError):
-        return error_response(error.code, error.message, error.status)
+        retry_after = error.retry_after if isinstance(error, ProviderError) else None
+        return error_response(error.code, error.message, error.status, retry_after=retry_after)
     response = default_handler(error, context)
     if response is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +17,7 @@ import httpx2
 import numpy as np
 import openai
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletionMessageParam
 
@@ -53,8 +55,10 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         message = _("%(what)s cannot be reached. Check that it runs and that its address is right.") % {"what": what}
         raise _logged(ProviderUnreachable(message), error) from error
     except openai.RateLimitError as error:
-        message = _("%(what)s is over its limit. Try again in a minute.") % {"what": what}
-        raise _logged(ProviderRateLimited(message, retry_after=_retry_after(error)), error) from error
+        wait = _retry_after(error)
+        again = _again(wait) or _("Try again in a minute.")
+        message = _("%(what)s is over its limit. %(again)s") % {"what": what, "again": again}
+        raise _logged(ProviderRateLimited(message, retry_after=wait), error) from error
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise _logged(
             ProviderRefused(_("%(what)s refused the API key. Check %(key)s.") % {"what": what, "key": key}), error
@@ -66,11 +70,13 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         }
         raise _logged(ProviderRefused(message), error) from error
     except openai.InternalServerError as error:
-        message = _("%(what)s failed (HTTP %(status)s). Try again in a moment.") % {
+        wait = _retry_after(error)
+        message = _("%(what)s failed (HTTP %(status)s). %(again)s") % {
             "what": what,
             "status": error.status_code,
+            "again": _again(wait) or _("Try again in a moment."),
         }
-        raise _logged(ProviderUnreachable(message, retry_after=_retry_after(error)), error) from error
+        raise _logged(ProviderUnreachable(message, retry_after=wait), error) from error
     except openai.APIStatusError as error:
         raise _logged(
             ProviderRefused(
@@ -113,6 +119,19 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
         return float(value) if value.strip().isdecimal() else max(0.0, _timestamp(value) - time.time())
     except ValueError:
         return None
+
+
+def _again(wait: float | None) -> str:
+    """When to try again, as the chat page counts it down: in seconds below a minute. Empty where that is not known."""
+    if not wait:
+        return ""
+    count = math.ceil(wait)
+    if count < 60:
+        told = ngettext("Try again in %(count)s second.", "Try again in %(count)s seconds.", count)
+    else:
+        count = math.ceil(count / 60)
+        told = ngettext("Try again in %(count)s minute.", "Try again in %(count)s minutes.", count)
+    return told % {"count": count}
 
 
 def _timestamp(http_date: str) -> float:

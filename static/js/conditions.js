@@ -54,7 +54,7 @@ export function limited(seconds) {
   const count = document.createElement("span");
   const draw = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
-    count.textContent = left > 60 ? interpolate(ngettext("%s minute", "%s minutes", Math.ceil(left / 60)), [Math.ceil(left / 60)])
+    count.textContent = left >= 60 ? interpolate(ngettext("%s minute", "%s minutes", Math.ceil(left / 60)), [Math.ceil(left / 60)])
       : interpolate(ngettext("%s second", "%s seconds", left), [left]);
     if (!count.isConnected) return;
     if (left > 0) setTimeout(draw, 1000);

@@ -38,7 +38,7 @@ async def main(name: str) -> None:
                 if order == "end":
                     return
                 if order == "fail":
-                    raise ProviderTimeout(text)
+                    raise ProviderTimeout(text, retry_after=7)
                 if order == "crash":
                     raise ZeroDivisionError(text)
                 yield text.encode()

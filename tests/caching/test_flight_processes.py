@@ -144,6 +144,7 @@ async def test_an_error_reaches_another_process_as_what_it_is(passengers: list[P
         with pytest.raises(ProviderTimeout) as caught:
             await anext(items)
         assert caught.value.message == "“slow” model: \\ud800"
+        assert caught.value.retry_after == 7
         studio.make(b"b", None)
         assert await listen("error", studio) == (True, [b"b"])
 

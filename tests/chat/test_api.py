@@ -88,6 +88,14 @@ def test_a_failing_model_is_its_own_status(client: APIClient, document: Document
     upstream.enqueue(status=500)
     response = ask(client)
     assert (response.status_code, response.json()["error"]["code"]) == (503, "provider_unreachable")
+    assert "Retry-After" not in response.headers
+
+
+def test_a_limit_of_the_model_says_when_it_frees(client: APIClient, document: Document, upstream: Upstream) -> None:
+    upstream.enqueue(status=429, retry_after=30)
+    response = ask(client)
+    assert response.headers["Retry-After"] == "30"
+    assert response.json()["error"]["message"].endswith("Try again in 30 seconds.")
 
 
 def test_a_key_reaches_its_project_and_no_other(cast: Cast, document: Document) -> None:

@@ -94,6 +94,16 @@ async def test_the_same_request_again_is_answered_without_django_and_in_the_same
     assert len(upstream.history) == 1
 
 
+async def test_a_limit_of_the_model_says_when_it_frees(
+    client: httpx2.AsyncClient, django: Counted, upstream: Upstream
+) -> None:
+    await warm(client)
+    django.passed_on = 0
+    upstream.enqueue(status=429, retry_after=30)
+    assert (await ask(client, "Which parcels take five working days?")).headers["Retry-After"] == "30"
+    assert django.passed_on == 0
+
+
 async def test_nothing_of_a_conversation_is_stored(
     client: httpx2.AsyncClient, project: Project, upstream: Upstream
 ) -> None:

@@ -57,8 +57,9 @@ def test_an_error_carries_its_message_for_the_reader() -> None:
 
 @pytest.mark.parametrize("error", EVERY_ERROR)
 def test_an_error_is_told_to_another_process_by_its_code(error: type[PolyAIError]) -> None:
-    told = errors.from_code(error.code, "What to do.")
+    told = errors.from_code(error.code, "What to do.", 7.5)
     assert (type(told), told.message) == (error, "What to do.")
+    assert getattr(told, "retry_after", 7.5) == 7.5
 
 
 def test_a_code_that_no_error_has_is_refused() -> None:

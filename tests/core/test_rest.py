@@ -19,7 +19,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from core.database import in_db
-from core.errors import PolyAIError
+from core.errors import PolyAIError, ProviderRateLimited
 from tests.conftest import Cast, browser_of
 from tests.core.test_errors import EVERY_ERROR
 
@@ -76,6 +76,11 @@ def test_each_of_theirs_has_the_same_shape(error: Exception, status: int, code: 
     # Without an authenticator that could challenge, REST framework makes 403 of 401.
     assert (shown, shown_code) == (403 if status == 401 else status, code)
     assert message
+
+
+def test_a_provider_that_wants_to_be_left_alone_says_when_to_come_back() -> None:
+    assert answer_to(ProviderRateLimited("Wait.", retry_after=29.2)).headers["Retry-After"] == "30"
+    assert "Retry-After" not in answer_to(ProviderRateLimited("Wait."))
 
 
 def test_being_throttled_says_when_to_come_back() -> None:

@@ -256,7 +256,9 @@ def test_a_session_that_has_expired_keeps_the_draft(page: Page) -> None:
 
 
 def test_a_limit_says_when_it_frees(page: Page) -> None:
-    page.evaluate("import('/static/js/conditions.js').then((conditions) => conditions.limited(1))")
+    for seconds, told in ((60, "1 minute"), (45, "seconds"), (1, "")):
+        page.evaluate("n => import('/static/js/conditions.js').then((conditions) => conditions.limited(n))", seconds)
+        expect(page.locator("[data-hint]")).to_contain_text(told)
     expect(page.locator("[data-hint]")).to_have_text("You can ask again.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -188,6 +189,26 @@ async def test_each_refusal_is_one_of_our_errors_with_advice(
     assert len(endpoint.history) == 1, "a person is waiting: no silent second try"
     (logged,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
     assert SECRET in logged
+
+
+@pytest.mark.parametrize(
+    ("status", "wait", "told"),
+    [
+        (429, "1", "is over its limit. Try again in 1 second."),
+        (429, "59", "is over its limit. Try again in 59 seconds."),
+        (429, "60", "is over its limit. Try again in 1 minute."),
+        (429, "61", "is over its limit. Try again in 2 minutes."),
+        (429, "0", "is over its limit. Try again in a minute."),
+        (503, "30", "failed (HTTP 503). Try again in 30 seconds."),
+    ],
+)
+async def test_how_long_to_wait_is_told_in_seconds_below_a_minute(
+    endpoint: Endpoint, status: int, wait: str, told: str
+) -> None:
+    endpoint.says(replace(as_json(ERROR, status), headers={"Retry-After": wait}))
+    with pytest.raises(ProviderError) as caught:
+        await tell(chat_model(endpoint.base_url))
+    assert caught.value.message.endswith(told)
 
 
 async def test_a_server_that_is_not_there_is_unreachable(nowhere: str) -> None:
