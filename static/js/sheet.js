@@ -1,9 +1,10 @@
 // A page of ours in a dialog: what a link would open, its forms sent from where one is. Loaded when used.
 import { copyText } from "./clipboard.js";
+import { loadStyle } from "./drawing.js";
 import { fromHtml } from "./page.js";
 
 export async function open(address, saved) {
-  const [response] = await Promise.all([fetchPart(address), loadStyles()]);
+  const [response] = await Promise.all([fetchPart(address), loadStyles(), loadStyle("fields")]);
   if (!response?.ok) return location.assign(address);
   const dialog = fromHtml(`<dialog class="sheet-dialog" aria-labelledby="sheet-title"><div class="sheet-body"></div>
     <button type="button" class="icon-button sheet-close"><svg><use href="#i-close"/></svg></button></dialog>`);
