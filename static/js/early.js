@@ -1,5 +1,19 @@
 // What is clicked, sent or pressed before the scripts are there is held, and happens when they are, or have failed to come.
 // Not a module, which would come too late.
+
+// A field for what is typed behind Ctrl+K before the palette is there. Whoever leaves it wants no palette.
+self.typeAhead = () => {
+  const from = document.activeElement;
+  if (from.from) return from;
+  const field = Object.assign(document.createElement("input"), { className: "visually-hidden", from, onblur: () => field.remove() });
+  field.style.position = "fixed"; // nothing scrolls to it
+  field.onkeydown = (event) => { if (event.key === "Escape") { event.preventDefault(); field.leave(); } };
+  field.leave = () => { field.blur(); from.focus(); };
+  (document.querySelector("dialog[open]") ?? document.body).append(field);
+  field.focus();
+  return field;
+};
+
 (() => {
   const SCRIPTED = "[type=button], [data-suggestion], [data-menu], [data-sheet], [data-do], [data-title], .cite";
   const KINDS = ["click", "keydown", "submit"], held = new Map();
@@ -8,6 +22,7 @@
     if (type === "click" ? !target.closest(SCRIPTED) : key && !(key === "k" && (event.ctrlKey || event.metaKey))) return;
     event.preventDefault();
     event.stopPropagation();
+    if (key && document.querySelector(".sidebar")) typeAhead();
     target.dataset.held = "";
     held.set(target, event);
   };

@@ -44,7 +44,9 @@ document.addEventListener("click", (event) => {
 async function openPalette(event) {
   if (!document.querySelector(".sidebar")) return;
   event.preventDefault();
-  (await import("./palette.js")).open();
+  const ahead = typeAhead();
+  const { open } = await import("./palette.js").catch((error) => { ahead.leave(); throw error; });
+  open(ahead);
 }
 
 document.addEventListener("change", (event) => {

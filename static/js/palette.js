@@ -6,10 +6,13 @@ const PAUSE = 120; // milliseconds after a key before the server is asked
 let dialog, input, list, state, timer, asking;
 let options = [], chosen = -1;
 
-export async function open() {
+// `ahead` has what was typed meanwhile, and the focus, unless one has gone elsewhere.
+export async function open(ahead) {
   if (!dialog) await make();
-  if (dialog.open) return;
-  input.value = "";
+  if (!ahead.isConnected) return;
+  ahead.leave(); // where the focus comes back to
+  if (dialog.open) return input.setRangeText(ahead.value, input.selectionStart, input.selectionEnd, "end");
+  input.value = ahead.value;
   list.replaceChildren();
   dialog.showModal();
   look();

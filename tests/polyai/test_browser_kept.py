@@ -109,12 +109,30 @@ def test_what_is_pressed_and_clicked_before_the_scripts_have_come_happens_when_t
     page.goto(page.url, wait_until="commit")
     page.locator("[data-conversations] [data-menu]").first.click()
     page.get_by_role("button", name="Theme: as the system").click()
-    page.get_by_label("Your question").press("Control+k")
-    expect(page.get_by_label("Your question")).to_be_focused()
     held[0].continue_()
     expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
     expect(page.get_by_role("menuitem", name="Rename")).to_be_visible()
-    expect(page.get_by_role("dialog").get_by_role("combobox")).to_be_visible()
+
+
+@pytest.mark.parametrize("late", ["js/page.js", "js/palette.js", "css/sheets.css"])
+def test_what_is_typed_behind_the_keys_of_the_palette_is_for_it_however_late_it_comes(page: Page, late: str) -> None:  # noqa: F811
+    held: list[Route] = []
+    page.route(f"**/{late}", lambda route: held.append(route))
+    page.goto("/?project=support", wait_until="commit" if late == "js/page.js" else "load")
+    page.get_by_label("Your question").press_sequentially("A question ")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("shorter")
+    page.keyboard.press("Backspace")
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    box = page.get_by_role("dialog").get_by_role("combobox")
+    expect(box).to_have_value("shorte")
+    page.keyboard.type("st")
+    expect(box).to_have_value("shortest")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Your question")).to_be_focused()
+    assert field(page) == "A question "
 
 
 def test_where_the_script_never_comes_the_form_is_sent_as_it_is(page: Page, upstream_server: Upstream) -> None:  # noqa: F811
