@@ -227,6 +227,14 @@ def test_an_answer_is_judged_copied_asked_anew_and_deleted(
     last.get_by_role("button", name="Copy as text").click()
     page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'In the home folder.'")
     last.get_by_role("button", name="Bad answer").click()
+    last.get_by_role("button", name="Skip").click()  # it counts, without a reason
+    expect(last.get_by_role("button", name="Bad answer")).to_be_focused()
+    page.reload()
+    last = ended(page)
+    expect(last.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
+    last.get_by_role("button", name="Bad answer").click()  # taken back …
+    expect(last.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "false")
+    last.get_by_role("button", name="Bad answer").click()  # … and judged again
     last.get_by_label("Out of date").check()
     last.get_by_label("Comment").fill("It has moved.")
     axe.check(page, "form.feedback")
