@@ -263,6 +263,7 @@ const page = {
 };
 const look = async (article) => (await more()).look(article, page);
 const refresh = async (article) => (await more()).refresh(article, page);
+const turn = async (arrow) => (await import("./branches.js")).turn(arrow, page);
 
 // --- Keys and buttons ---
 
@@ -272,10 +273,12 @@ document.addEventListener("keydown", async (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  const suggestion = event.target.closest("[data-suggestion]"), button = event.target.closest("[data-act]");
+  const [suggestion, button, arrow] = ["[data-suggestion]", "[data-act]", ".branches a"].map((one) => event.target.closest(one));
   if (suggestion) { event.preventDefault(); ask(suggestion.value); }
   if (button) act(button);
+  if (arrow && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); turn(arrow); }
 });
+addEventListener("popstate", () => turn());
 
 async function act(button) {
   const article = button.closest(".message"), what = button.dataset.act;

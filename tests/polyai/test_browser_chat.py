@@ -210,6 +210,41 @@ def test_without_tls_an_answer_is_copied_by_the_older_command(page: Page, upstre
     expect(page.get_by_label("Your question")).to_have_value("In the home folder.")
 
 
+def test_another_version_comes_in_its_place_with_focus_and_history(page: Page, upstream_server: Upstream) -> None:
+    long = "\n\nAnd so on." * 40
+    for text in ("First", "Behind it", "Second"):
+        upstream_server.enqueue(f"{text} [1].{long}")
+    for number, text in enumerate(("the versions", "what is behind them")):
+        ask(page, fresh(text))
+        expect(page.locator("article.answer[data-status=complete]")).to_have_count(number + 1)
+    answers(page).first.get_by_role("button", name="Another answer").click()
+    before, after = page.get_by_role("link", name="Version before"), page.get_by_role("link", name="Next version")
+    before.focus()
+    place = "() => document.querySelector('article.answer').getBoundingClientRect().top"
+    top = page.evaluate(place)
+    page.evaluate("window.isTheSame = true")
+    page.keyboard.press("Enter")
+    expect(answers(page)).to_have_count(2)
+    expect(answers(page).first.locator("[data-body]")).to_contain_text("First")
+    expect(body(page)).to_contain_text("Behind it")
+    expect(after).to_be_focused()
+    expect(page.locator("[role=status][data-status]")).to_have_text("Version 1 of 2")
+    assert page.evaluate(place) == top
+    page.go_back()
+    expect(body(page)).to_contain_text("Second")
+    expect(answers(page)).to_have_count(1)
+    expect(before).to_be_focused()
+    page.go_forward()
+    expect(body(page)).to_contain_text("Behind it")
+    after.click()
+    expect(body(page)).to_contain_text("Second")
+    assert page.evaluate("window.isTheSame")
+    page.reload()
+    expect(body(page)).to_contain_text("Second")
+    page.go_back()
+    expect(body(page)).to_contain_text("Behind it")
+
+
 def test_an_answer_is_judged_copied_asked_anew_and_deleted(
     context: BrowserContext, page: Page, upstream_server: Upstream
 ) -> None:
