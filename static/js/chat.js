@@ -10,6 +10,7 @@ const $ = (name, within = document) => within.querySelector(`[data-${name}]`);
 const form = $("composer"), thread = $("thread"), scroll = $("scroll"), status = document.querySelector("[role=status][data-status]");
 const { conversation, project } = form.dataset;
 const MOST = 120; // messages in the page
+const SILENCE = 6000; // milliseconds before the server is doubted
 
 let current = null; // the answer that is being written: its article
 let asked = null; // what was asked from here and not begun yet
@@ -17,6 +18,7 @@ let tip = null; // the newest message, as the server told
 let begun = null; // what was asked last from here, until its answer has ended
 let writing = null; // its words
 let pinned = true; // the end of the thread is kept in view
+let silence = 0;
 
 const byId = (id) => document.getElementById(`message-${id}`);
 
@@ -26,7 +28,7 @@ const receivers = {
   following(event) {
     if (asked?.socket && asked.socket !== connection.socket && !event.answer_id) setTimeout(doubt, 1000, asked, event.tip !== tip);
     tip = event.tip;
-    if (current && !asked) say("");
+    current?.querySelector(".lost")?.remove();
     // What was asked and answered elsewhere between the making of this page and now.
     if (!current && event.tip && !byId(event.tip) && !location.search) return reload();
     if (!event.answer_id && current?.dataset.message && !asked) look(current);
@@ -95,10 +97,22 @@ const receivers = {
 
 function receive(event) {
   if (current || ["answer_started", "following", "refused"].includes(event.type)) receivers[event.type]?.(event);
+  listen();
+}
+
+// While an answer is awaited the server gives signs, or is asked for one: a frozen one closes no connection.
+function listen(patience = SILENCE) {
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    if (asked && patience === SILENCE) {
+      say(gettext("The server is slow to answer …"));
+      listen(4 * SILENCE);
+    } else if (current) connection.probe();
+  }, patience);
 }
 
 function lost() {
-  if (current?.dataset.message) note(gettext("Connection lost. Trying again …"), "state working");
+  if (current?.dataset.message) note(gettext("Connection lost. Trying again …"), "state working lost");
 }
 
 function clear() {
@@ -119,6 +133,7 @@ async function ask(text, options, replaced) {
   busy(true);
   pinned = true;
   keepInView();
+  listen();
   const last = [...thread.querySelectorAll(".answer[data-message]:not([data-message=''])")].at(-1);
   if (!message.branch && last) message.branch = { follow: last.dataset.message };
   try {

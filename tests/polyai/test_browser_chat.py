@@ -245,6 +245,40 @@ def test_another_version_comes_in_its_place_with_focus_and_history(page: Page, u
     expect(body(page)).to_contain_text("Behind it")
 
 
+def test_a_frozen_server_is_told_of_and_no_question_is_lost_or_doubled(
+    page: Page, product: Product, upstream_server: Upstream
+) -> None:
+    page.clock.install()
+    page.reload()
+    expect(page.get_by_label("Your question")).to_be_focused()
+    upstream_server.enqueue(SHORT)
+    upstream_server.enqueue(LONG, delay=0.08)
+    page.wait_for_timeout(500)  # it follows
+    web = product.part("web")
+    web.suspend()
+    try:
+        ask(page, fresh("the ice"))
+        page.clock.fast_forward(7_000)
+        expect(answers(page)).to_contain_text("The server is slow to answer")
+        page.clock.fast_forward(60_000)
+    finally:
+        web.resume()
+    expect(ended(page).locator("[data-body]")).to_have_text("In the home folder 1.")
+    ask(page, fresh("the second ice"))
+    expect(body(page)).to_contain_text("word3")
+    web.suspend()
+    try:
+        for seconds in (7, 5):
+            page.clock.fast_forward(seconds * 1000)
+        expect(answers(page).last).to_contain_text("Connection lost. Trying again")
+    finally:
+        web.resume()
+    expect(ended(page).locator("[data-body]")).to_have_text(LONG.replace("[1]", "1"))
+    expect(page.locator(".bubble")).to_have_text([fresh("the ice"), fresh("the second ice")])
+    page.reload()
+    expect(page.locator(".bubble")).to_have_text([fresh("the ice"), fresh("the second ice")])
+
+
 def test_an_answer_is_judged_copied_asked_anew_and_deleted(
     context: BrowserContext, page: Page, upstream_server: Upstream
 ) -> None:
