@@ -52,7 +52,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # canno
     def shown_state(self, user: User) -> tuple[str, str]:
         if user.is_active:
             return "active", _("may log in")
-        return ("off", _("switched off")) if user.last_login else ("waiting", _("waits for approval"))
+        return ("waiting", _("waits for approval")) if user.is_waiting else ("off", _("switched off"))
 
     def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
         super().save_model(request, obj, form, change)

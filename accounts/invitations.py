@@ -145,7 +145,7 @@ def approve_waiting(user: User, token: str) -> None:
     """Let an account in that waits for approval, as a member, if it comes with an administrator's invitation that
     counts and is for it. One that was switched off after it had been let in stays out."""
     invitation = _take(token, user)
-    if user.is_active or user.last_login is not None or invitation is None or not is_approval(invitation):
+    if not user.is_waiting or invitation is None or not is_approval(invitation):
         return
     user.is_active = True
     user.save(update_fields=["is_active"])

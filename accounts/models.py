@@ -63,6 +63,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         return self.name or self.email.split("@")[0]
 
+    @property
+    def is_waiting(self) -> bool:
+        """For approval: one that was let in once and is out again was switched off."""
+        return not self.is_active and self.last_login is None
+
 
 class Project(models.Model):
     """A wall around documents, conversations and cached answers."""

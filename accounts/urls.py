@@ -10,6 +10,7 @@ MEMBER = f"{PROJECT}members/<uuid:user_id>/"
 
 urlpatterns = [
     path("projects/", views.projects, name="projects"),
+    path("accounts/<uuid:user_id>/approve/", views.approve, name="approve-account"),
     path(f"{PROJECT}members/", member_views.members, name="members"),
     path(f"{PROJECT}members/add/", member_views.add_member, name="add-member"),
     path(f"{PROJECT}members/invite/", member_views.invite, name="invite"),

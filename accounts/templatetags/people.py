@@ -1,4 +1,4 @@
-"""What the sign-up page says of itself."""
+"""What the sign-up page says of itself, and who waits after it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from accounts.invitations import find_invitation, is_approval
 from accounts.models import Invitation, Project, Role, User
 from accounts.pages import invitation_token
+from accounts.waiting import list_approvers, list_waiting
 
 register = template.Library()
 ROLES: dict[str, str | Promise] = {
@@ -38,6 +40,18 @@ def sign_up_rules(context: dict[str, Any]) -> SignUpRules:  # Any: a template's 
     is_approved = invitation is not None and is_approval(invitation)
     waits = settings.SIGNUP == "approval" and not is_first and not is_approved
     return SignUpRules(is_first=is_first, waits=waits, invitation=invitation)
+
+
+@register.simple_tag
+def waiting_accounts(user: User) -> QuerySet[User]:
+    """Whom an administrator may let in; nobody for anybody else."""
+    return list_waiting() if user.is_superuser else User.objects.none()
+
+
+@register.simple_tag
+def approvers() -> str:
+    """Whom to ask for an approval, by name."""
+    return ", ".join(map(str, list_approvers()[:3]))
 
 
 @register.filter

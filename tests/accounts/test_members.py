@@ -243,3 +243,44 @@ def test_a_deleted_project_is_gone_for_everyone_before_it_is_emptied(cast: Cast,
         get_project(cast.actor(root), f"deleted-{cast.project.id.hex}")
     assert Client().get("/api/projects/", headers={"authorization": f"Bearer {key}"}).status_code == 401
     assert create_project(name="Support", slug="support", owner=cast.bob).slug == "support"
+
+
+def waiting_member(cast: Cast) -> User:
+    user = User.objects.create_user("wanda@example.org", PASSWORD, is_active=False)
+    Membership.objects.create(project=cast.project, user=user, role=Role.VIEWER)
+    return user
+
+
+def test_an_administrator_approves_of_a_member_who_waits_where_they_see_it(cast: Cast, root: User) -> None:
+    wanda, browser = waiting_member(cast), browser_of(root)
+    Membership.objects.create(project=cast.project, user=root, role=Role.VIEWER)
+    page = browser.get(PAGE).text
+    assert "waits for approval" in page
+    assert "cannot log in" not in page
+    answer = browser.post(f"/accounts/{wanda.id}/approve/", {"here": PAGE}, follow=True)
+    assert answer.redirect_chain == [(PAGE, 302)]
+    assert "wanda@example.org can log in now." in answer.text
+    assert f"/accounts/{wanda.id}/approve/" not in answer.text
+    assert User.objects.get(id=wanda.id).is_active
+
+
+def test_an_owner_reads_that_a_member_waits_and_whom_to_ask(cast: Cast, root: User) -> None:
+    wanda = waiting_member(cast)
+    page = browser_of(cast.alice).get(PAGE).text
+    assert "waits for approval" in page
+    assert "An administrator can approve: root@example.org" in page
+    assert "/approve/" not in page
+    assert browser_of(cast.alice).post(f"/accounts/{wanda.id}/approve/").status_code == 403
+    assert not User.objects.get(id=wanda.id).is_active
+    assert "root@example.org" not in browser_of(cast.bob).get(PAGE).text, "who is no owner need not know"
+
+
+def test_an_account_that_was_switched_off_is_no_account_that_waits(cast: Cast, root: User) -> None:
+    User.objects.filter(id=cast.bob.id).update(is_active=False, last_login=cast.bob.date_joined)
+    Membership.objects.create(project=cast.project, user=root, role=Role.VIEWER)
+    browser = browser_of(root)
+    assert "cannot log in" in browser.get(PAGE).text
+    answer = browser.post(f"/accounts/{cast.bob.id}/approve/", {"here": "https://elsewhere.example/"}, follow=True)
+    assert "does not wait for approval" in answer.text
+    assert answer.redirect_chain == [("/projects/", 302)]
+    assert not User.objects.get(id=cast.bob.id).is_active

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from accounts.models import Project
+from accounts.models import Project, User
 from accounts.services import create_project
-from tests.conftest import Cast, browser_of
+from tests.conftest import PASSWORD, Cast, browser_of
 
 PAGE = "/projects/"
 
@@ -54,3 +54,17 @@ def test_a_name_is_text_and_never_markup(cast: Cast) -> None:
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])
 def test_other_methods_are_refused(cast: Cast, method: str) -> None:
     assert getattr(browser_of(cast.alice), method)(PAGE).status_code == 405
+
+
+def test_administrators_alone_learn_who_waits_on_every_page_and_approve_on_this_one(cast: Cast) -> None:
+    root = User.objects.create_superuser("root@example.org", PASSWORD)
+    wanda = User.objects.create_user("wanda@example.org", PASSWORD, is_active=False)
+    browser = browser_of(root)
+    assert "account waits for approval" in browser.get("/").text
+    page = browser.get(PAGE).text
+    assert "1 account waits for approval" in page
+    assert "wanda@example.org" in page
+    assert "wanda@example.org" not in browser_of(cast.alice).get(PAGE).text
+    answer = browser.post(f"/accounts/{wanda.id}/approve/", {"here": PAGE}, follow=True)
+    assert "wanda@example.org can log in now." in answer.text
+    assert "waits for approval" not in answer.text
