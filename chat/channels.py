@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TypeAlias
 from uuid import UUID
 
@@ -19,7 +20,8 @@ class Channel:
     """What is known of the last run in one place.
 
     `frames` are that run's, from its beginning; `led_by` is its task while it is led here; `is_lost` tells that the
-    process that led it is gone. `news` is set, and replaced, whenever anything changes.
+    process that led it is gone. `news` is set, and replaced, whenever anything changes. `doubted_at`: who follows must
+    have been looked at since (time.monotonic).
     """
 
     def __init__(self) -> None:
@@ -30,6 +32,7 @@ class Channel:
         self.is_over = True
         self.is_lost = False
         self.followers = 0
+        self.doubted_at = 0.0
         self.news = asyncio.Event()
 
     def begin(self, answer_id: UUID | None = None) -> None:
@@ -74,6 +77,14 @@ def leave(place: Place, channel: Channel) -> None:
     """Forget a channel that nobody follows and nobody writes."""
     if not channel.followers and channel.led_by is None and channels().get(place) is channel:
         del channels()[place]
+
+
+def doubt_here(user_id: str) -> None:
+    """Have everyone who follows here looked at again; `user_id`: this user's sockets only."""
+    for (actor, _), channel in channels().items():
+        if user_id in ("", str(actor.user_id)):
+            channel.doubted_at = time.monotonic()
+            channel.tell()
 
 
 def stop_here(place: Place, answer_id: UUID | None = None) -> bool:

@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -21,15 +22,16 @@ from django.utils.translation import gettext as _
 
 from accounts.types import Actor
 from chat import mirror, runs
-from chat.channels import join
-from chat.selectors import find_tip
-from chat.types import EVERYTHING, Branch, Question
+from chat.channels import channels, join
+from chat.selectors import find_tip, is_closed
+from chat.types import EVERYTHING, AnswerFailed, Branch, Question
 from core.database import in_db
-from core.errors import InvalidInput, PolyAIError
+from core.errors import InvalidInput, NotFound, PolyAIError
 from knowledge.types import Filters
 
 log = logging.getLogger(__name__)
-RECHECK_AFTER = 5.0  # seconds; two queries, a third of a cached answer's time
+# Seconds after which a right is looked at again that nobody has told of losing (chat.doubts).
+RECHECK_AFTER = 5.0  # of somebody who asks: three queries, a third of a cached answer's time
 RECHECK_READER_AFTER = 30.0  # of somebody who only reads along
 LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
 MAX_MESSAGE = 200_000  # characters of what a client sends: the longest question, escaped, and all that it picks
@@ -61,19 +63,20 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             message = _parse(text_data)
             if message["type"] == "stop":
                 await mirror.stop(self.place, _uuid(message, "answer_id"))
-            elif not await self._is_logged_in(RECHECK_AFTER):
-                await self.close(code=LOGGED_OUT)
+            elif not await self._may_read(RECHECK_AFTER):
+                return
             elif message["type"] == "follow":
                 await self._follow(message.get("after"))
             else:
                 self._ask(message)
         except PolyAIError as error:
-            await self._send({"type": "refused", "code": error.code, "message": error.message})
+            await self._refuse(error)
 
     async def _follow(self, after: object) -> None:
         """Tell what comes, and before it what came behind the frame `after`; without one, the run in progress."""
         if after is not None and (type(after) is not int or after < 0):
             raise InvalidInput(_("'after' must be the id of the last event that was received."))
+        await self._check_open()
         answer_id, last = await mirror.standing(self.place)
         if not isinstance(after, int):
             after = 0 if answer_id else last
@@ -94,7 +97,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             model=message["model"] if isinstance(message.get("model"), str) else "",
             filters=_filters(message),
         )
-        if self.following is None:
+        if self.following is None or self.following.done():
             self._tell_from(join(self.place).last)
         runs.start(question)
 
@@ -104,21 +107,41 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.following = asyncio.create_task(self._tell(after), name="follow")
 
     async def _tell(self, after: int) -> None:
-        async with aclosing(runs.follow(self.place, after)) as frames:
-            async for frame in frames:
-                if not await self._is_logged_in(RECHECK_READER_AFTER):
-                    await self.close(code=LOGGED_OUT)
-                    return
-                await self.send(frame)
+        channel = join(self.place)
+        try:
+            async with aclosing(runs.follow(self.place, after)) as frames:
+                async for frame in frames:
+                    if not await self._may_read(RECHECK_READER_AFTER):
+                        return
+                    if frame:
+                        await self.send(frame)
+        except NotFound as error:
+            failed = asdict(AnswerFailed.of(error)) | {"answer_id": channel.answer_id and str(channel.answer_id)}
+            await self._send({"type": "answer_failed", "id": channel.last, **failed})
 
-    async def _is_logged_in(self, recheck_after: float) -> bool:
-        """Whether the session still is what it was: a socket outlives a log-out, a password change, a dismissal."""
-        if time.monotonic() < self.checked_at + recheck_after:
+    async def _may_read(self, recheck_after: float) -> bool:
+        """Whether session and conversation still are open to who connected: a socket outlives a log-out, a password
+        change, a dismissal. Closes the socket if the session has ended. Raises NotFound for the conversation."""
+        channel, now = channels().get(self.place), time.monotonic()
+        is_doubted = channel is not None and channel.doubted_at > self.checked_at
+        if now < self.checked_at + recheck_after and not is_doubted:
             return True
-        self.checked_at = time.monotonic()
-        session = SessionStore(self.scope["session"].session_key)
-        user = await get_user({"session": session})
-        return bool(user.is_authenticated and user.pk == self.actor.user_id)
+        user = await get_user({"session": SessionStore(self.scope["session"].session_key)})
+        if not user.is_authenticated or user.pk != self.actor.user_id:
+            await self.close(code=LOGGED_OUT)
+            return False
+        await self._check_open()
+        self.checked_at = now
+        return True
+
+    async def _check_open(self) -> None:
+        """Raises NotFound for a conversation in a project that is closed to its owner, and stops what is written."""
+        if await in_db(is_closed)(self.actor, self.conversation_id):
+            await mirror.stop(self.place, None)
+            raise NotFound(_("This project is not open to you any more."))
+
+    async def _refuse(self, error: PolyAIError) -> None:
+        await self._send({"type": "refused", "code": error.code, "message": error.message})
 
     async def _send(self, body: dict[str, object]) -> None:
         await self.send(json.dumps(body, ensure_ascii=False))

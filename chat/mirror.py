@@ -4,6 +4,7 @@
     polyai:run:<user>:<conversation>:alive   the id of the answer that is being written; 5 s, renewed by its writer
     polyai:run:<user>:<conversation>:stop    stream: ids of answers that their reader wants stopped
     polyai:looks:<process>                   stream: an entry ends the read that waits, when there is more to read for
+    polyai:doubts                            stream: users whose rights may have changed (chat.doubts)
 
 All that a process follows is one XREAD, whoever follows it; nobody follows, nobody reads.
 """
@@ -18,7 +19,8 @@ from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
 
-from chat.channels import KEPT, Channel, Place, channels, stop_here
+from chat import doubts
+from chat.channels import KEPT, Channel, Place, channels, doubt_here, stop_here
 from chat.frames import Frame
 from core.loops import PerLoop
 from core.redis import PREFIX, RedisError, async_redis, or_default, sync_redis, waiting_redis
@@ -150,7 +152,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._wake = f"{PREFIX}looks:{uuid4()}"
-        self._woken = "0-0"
+        self._woken = self._doubted = "0-0"
         self._stops: dict[Place, str] = {}  # how far the word to stop was read
         self._task: asyncio.Task[None] | None = None
         self._heard: dict[Place, float] = {}
@@ -197,7 +199,7 @@ class Reader:
 
     async def _read_once(self, client: Redis) -> None:
         places = {}
-        streams = {self._wake: self._woken}
+        streams = {self._wake: self._woken, doubts.NAME: self._doubted}
         for place, channel in channels().items():
             if channel.led_by is None:
                 streams[_name(place)] = f"{channel.last}-0"
@@ -209,6 +211,10 @@ class Reader:
             name = raw.decode()
             if name == self._wake:
                 self._woken = entries[-1][0].decode()
+            elif name == doubts.NAME:
+                self._doubted = entries[-1][0].decode()
+                for _identity, fields in entries:
+                    doubt_here(fields[b"user"].decode())
             elif name.endswith(":stop"):
                 place = places[name.removesuffix(":stop")]
                 self._stops[place] = entries[-1][0].decode()

@@ -69,7 +69,8 @@ async def _run(place: Place, channel: Channel, question: Question) -> None:
 
 
 async def follow(place: Place, after: int) -> AsyncGenerator[str, None]:
-    """The frames behind `after`, as JSON, once each and in order: those that are there, then those that come.
+    """The frames behind `after`, as JSON, once each and in order: those that are there, then those that come. An empty
+    one is no frame: whoever follows is to be looked at again (`channel.doubted_at`).
 
     Tells `answer_interrupted` when the process that wrote is gone. Close it to leave.
     """
@@ -77,9 +78,12 @@ async def follow(place: Place, after: int) -> AsyncGenerator[str, None]:
     channel.followers += 1
     mirror.look()
     try:
-        frames, position, is_lost = channel.frames, 0, False
+        frames, position, is_lost, doubted_at = channel.frames, 0, False, channel.doubted_at
         while True:
             news = channel.news
+            if channel.doubted_at > doubted_at:
+                doubted_at = channel.doubted_at
+                yield ""
             while position < len(frames):
                 frame, position = frames[position], position + 1
                 if frame.id > after:

@@ -47,6 +47,12 @@ def get_conversation(actor: Actor, conversation_id: UUID) -> Conversation:
     return conversation
 
 
+def is_closed(actor: Actor, conversation_id: UUID) -> bool:
+    """Whether a conversation of the actor's is in a project that they may not read (any more)."""
+    own = Conversation.objects.filter(id=conversation_id, user=actor.user_id)
+    return own.exclude(project__in=list_projects(actor)).exists()
+
+
 def find_tip(actor: Actor, conversation_id: UUID) -> UUID | None:
     """The last message of the branch that was written last; None where there is no conversation of the actor's."""
     return list_conversations(actor).filter(id=conversation_id).values_list("tip_id", flat=True).first()
