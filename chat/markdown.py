@@ -33,6 +33,12 @@ MAX_HIGHLIGHTED = 20_000  # characters of one block of code; more is shown plain
 PIECE = 4000  # characters of a paragraph that are read at once; what stands open at such a border stays open
 _NOTE = re.compile(r"\[\^([^\]\s]{1,80})\]")
 _LETTER = re.compile("([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc])|[^\\W\\d_]")  # one of Hebrew, Arabic …, or any other
+# Of what can be cut: its parts, the level of their tokens, and the lines of its head.
+_PARTS = {
+    "table_open": ("tr_open", 2, 2),
+    "bullet_list_open": ("list_item_open", 1, 0),
+    "ordered_list_open": ("list_item_open", 1, 0),
+}
 _WEB = re.compile(r"(?:https?:|mailto:)", re.IGNORECASE)
 
 
@@ -73,9 +79,26 @@ def markdown() -> MarkdownIt:
 
 def block_starts(text: str) -> list[int]:
     """The lines at which the blocks of a text begin."""
+    return [token.map[0] for token in _blocks(text) if token.level == 0 and token.map and token.nesting >= 0]
+
+
+def last_part(text: str) -> tuple[int, range] | None:
+    """Where a text that is one list or table can be cut: the line of its last item or row, and the lines that must
+    stand above that again, a table's head. None where there are no two of them."""
+    tokens = _blocks(text)
+    whole = next((token for token in tokens if token.type in _PARTS), None)
+    if whole is None or whole.level or whole.map is None:
+        return None
+    part, level, head = _PARTS[whole.type]
+    starts = [token.map[0] for token in tokens if token.type == part and token.level == level and token.map]
+    first = whole.map[0]
+    return (starts[-1], range(first, first + head)) if starts[-1] > first + head else None
+
+
+def _blocks(text: str) -> list[Token]:
     tokens: list[Token] = []
     markdown().block.parse(text, markdown(), {}, tokens)
-    return [token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
+    return tokens
 
 
 def _in_pieces(state: StateCore) -> None:

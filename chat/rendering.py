@@ -16,7 +16,7 @@ import nh3
 from django.utils.translation import get_language
 
 from chat import formulas
-from chat.markdown import Env, block_starts, markdown
+from chat.markdown import Env, block_starts, last_part, markdown
 from chat.unfinished import settled
 
 _TAGS = {
@@ -45,7 +45,7 @@ _ATTRIBUTES = {
 }
 _NOTE = re.compile(r"^ {0,3}\[\^([^\]\s]{1,80})\]:[ \t]*", re.MULTILINE)
 SOON = 2000  # characters of a block that is rendered anew with each piece; a longer one more seldom …
-SELDOM = 16_000  # … and beyond this whenever it has doubled
+SELDOM = 16_000  # … until this, which takes 50 ms: then it is cut, or rendered whenever it has doubled if it cannot be
 
 
 def render(text: str, sources: int = 0, answer_id: str = "") -> str:
@@ -75,7 +75,8 @@ class StreamRenderer:
     """Renders a growing text block by block. A block is final, and never changes, when the first line of another
     stands after it: each step parses what is not final only. Of that, what is open at its end is shown closed.
 
-    The longer a block grows, the more seldom it is rendered: all steps together take a time that grows with the
+    The longer a block grows, the more seldom it is rendered, and a list or table that grows without end goes on in
+    another, until the end puts them together: a step takes a bounded time, all of them together one that grows with the
     length of the text, not with its square.
     """
 
@@ -87,6 +88,7 @@ class StreamRenderer:
         self._tail = ""  # what is not final yet, when it was last rendered
         self._new: list[str] = []  # what came after that
         self._waiting = 0  # characters of it
+        self._is_cut = False  # a block stands there in pieces
         self._references: dict[str, Any] = {}  # Any: the parser's own
         self._notes: dict[str, int] = {}  # footnotes by label, numbered in the order of their appearance
 
@@ -104,8 +106,7 @@ class StreamRenderer:
         self._fed.append(text)
         self._new.append(text)
         self._waiting += len(text)
-        size = len(self._tail)
-        if size > SOON and self._waiting < size // (32 if size < SELDOM else 1):
+        if self._waiting < self._patience():
             return Rendered(start=self._count, blocks=())
         self._take()
         start = len(self._blocks)
@@ -122,9 +123,16 @@ class StreamRenderer:
             return render(text, self.sources, self.answer_id)
         self._take(is_end=True)
         last = self._render(self._tail)
-        if self._references or "[^" in text:
+        if self._references or self._is_cut or "[^" in text:
             return render(text, self.sources, self.answer_id)
         return "".join(self._blocks) + last
+
+    def _patience(self) -> int:
+        """The characters that must have come before the tail is rendered again."""
+        size = len(self._tail)
+        if size <= SOON:
+            return 0
+        return size if size > SELDOM else size // (8 if self._is_cut else 32)
 
     def _take(self, *, is_end: bool = False) -> None:
         """Put what is new to the tail; a carriage return waits for the newline that may follow it."""
@@ -138,9 +146,14 @@ class StreamRenderer:
         """Render those blocks for good that nothing can change any more, and keep the last."""
         ready = self._tail[: self._tail.rfind("\n") + 1]  # a line may become anything until it ends
         starts = block_starts(ready)
-        if len(starts) < 2 or starts[-1] == 0:
-            return
         lines = self._tail.split("\n")
+        if len(starts) < 2 or starts[-1] == 0:
+            if len(self._tail) > SELDOM and (part := last_part(ready)) is not None:
+                line, head = part
+                self._blocks.append(self._render("\n".join(lines[:line]) + "\n"))
+                self._tail = "\n".join([*(lines[number] for number in head), *lines[line:]])
+                self._is_cut = True
+            return
         # What comes before the first block belongs to it: definitions make no block of their own.
         for begin, end in pairwise([0, *starts[1:]]):
             self._blocks.append(self._render("\n".join(lines[begin:end]) + "\n"))

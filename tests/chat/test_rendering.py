@@ -601,6 +601,30 @@ def test_a_stream_without_a_break_is_rendered_ever_more_seldom() -> None:
     assert renderer.finish("twenty characters___" * 50_000).count("twenty") == 50_000
 
 
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        ("Here:\n\n| name | price |\n|---|--:|\n", "| **item** [1] | 2.50 |\n"),
+        ("", "- point\n  - another [1]\n"),
+        ("See [a].\n\n[a]: https://example.org\n", "1. point [a] and what it says\n"),
+    ],
+    ids=["table", "list", "numbered list"],
+)
+def test_a_step_renders_so_much_and_no_more_however_long_a_table_or_list_becomes(head: str, part: str) -> None:
+    text = head + part * 1500
+    renderer = StreamRenderer(1, "abc")
+    shown: list[str] = []
+    for start in range(0, len(text), 500):
+        update = renderer.feed(text[start : start + 500])
+        shown[update.start :] = update.blocks
+        assert sum(map(len, update.blocks)) < 150_000
+    assert renderer.finish(text) == render(text, 1, "abc")
+    if "|" in head:
+        assert all("<th>name</th>" in block for block in shown[1:]), "each piece has its head"
+    count = "".join(shown).count("point") + "".join(shown).count("item")
+    assert 1300 < count <= 1500
+
+
 def test_a_list_without_end_is_rendered_ever_more_seldom() -> None:
     renderer = StreamRenderer()
-    assert sum(bool(renderer.feed(f"- point {number}\n").blocks) for number in range(2000)) < 400
+    assert sum(bool(renderer.feed(f"- point {number}\n").blocks) for number in range(2000)) < 450
