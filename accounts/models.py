@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 HOUR, DAY, WEEK, MONTH = 3600, 24 * 3600, 7 * 24 * 3600, 30 * 24 * 3600
 LOWEST_THRESHOLD = 0.5
@@ -198,7 +198,8 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user} in {self.project} ({self.role})"
+        words = {"user": self.user, "project": self.project, "role": self.get_role_display()}
+        return gettext("%(user)s in %(project)s: %(role)s") % words
 
 
 class Invitation(models.Model):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -14,6 +18,7 @@ from unfold.decorators import action, display
 from accounts.models import User
 from caching import approval, eviction
 from caching.models import CacheEntry, CacheLookup, Judgement, LedgerCount
+from caching.templatetags.figures import NAMES, named
 
 
 class ReadOnly:
@@ -27,6 +32,24 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+
+LAYERS = {"exact": NAMES["hit-exact"], "semantic": NAMES["hit-semantic"]}
+
+
+class NamedFilter(admin.AllValuesFieldListFilter):
+    """The values that are there, by the names that people have for them."""
+
+    names = NAMES
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:  # Any: Django's
+        for choice in super().choices(changelist):
+            value, *count = str(choice["display"]).partition(" (")
+            yield {**choice, "display": "".join([str(self.names.get(value, value)), *count])}
+
+
+class LayerFilter(NamedFilter):
+    names = LAYERS
 
 
 STATES = {
@@ -104,28 +127,50 @@ class CacheEntryAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(CacheLookup)
 class CacheLookupAdmin(ReadOnly, ModelAdmin):
-    list_display = ("asked_at", "project", "status", "question", "similarity", "veto", "milliseconds")
-    list_filter = ("status", "veto", "project")
+    list_display = ("asked_at", "project", "shown_status", "question", "similarity", "shown_veto", "milliseconds")
+    list_filter = (("status", NamedFilter), ("veto", NamedFilter), "project")
     list_select_related = ("project",)
     search_fields = ("question",)
     date_hierarchy = "asked_at"
+    exclude = ("status", "veto")
+    readonly_fields = ("shown_status", "shown_veto")
+
+    @display(description=gettext_lazy("status"), ordering="status")
+    def shown_status(self, lookup: CacheLookup) -> str:
+        return named(lookup.status)
+
+    @display(description=gettext_lazy("veto"), ordering="veto")
+    def shown_veto(self, lookup: CacheLookup) -> str:
+        return named(lookup.veto)
 
 
 @admin.register(LedgerCount)
 class LedgerCountAdmin(ReadOnly, ModelAdmin):
-    list_display = ("day", "project", "name", "value")
+    list_display = ("day", "project", "shown_name", "value")
     list_filter = ("project",)
     list_select_related = ("project",)
     search_fields = ("name",)
     date_hierarchy = "day"
+    exclude = ("name",)
+    readonly_fields = ("shown_name",)
+
+    @display(description=gettext_lazy("name"), ordering="name")
+    def shown_name(self, count: LedgerCount) -> str:
+        return ": ".join(map(named, count.name.split(":")))
 
 
 @admin.register(Judgement)
 class JudgementAdmin(ReadOnly, ModelAdmin):
-    list_display = ("created_at", "project", "shown_verdict", "origin", "layer", "asked", "known", "similarity")
-    list_filter = ("is_right", "origin", "layer", "project")
+    list_display = ("created_at", "project", "shown_verdict", "origin", "shown_layer", "asked", "known", "similarity")
+    list_filter = ("is_right", "origin", ("layer", LayerFilter), "project")
     list_select_related = ("project",)
     search_fields = ("asked", "known")
+    exclude = ("layer",)
+    readonly_fields = ("shown_layer",)
+
+    @display(description=gettext_lazy("layer"), ordering="layer")
+    def shown_layer(self, judgement: Judgement) -> str:
+        return str(LAYERS[judgement.layer])
 
     @display(description=gettext_lazy("Verdict"), label={"right": "success", "wrong": "danger"})
     def shown_verdict(self, judgement: Judgement) -> tuple[str, str]:

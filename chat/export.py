@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.models import Conversation, Message
+from knowledge.places import shown_place
 
 FORMAT, VERSION = "polyai-conversation", 1
 SOURCE_FIELDS = ("n", "document", "document_id", "locator", "text", "similarity")
@@ -96,7 +97,7 @@ def _sources(message: Message) -> Iterator[str]:
     if message.sources:
         yield f"\n### {_('Sources')}\n\n"
     for source in message.sources:
-        where = f", {_escape(source['locator'])}" if source.get("locator") else ""
+        where = f", {_escape(shown_place(source['locator'], source['document']))}" if source.get("locator") else ""
         yield f"{source['n']}. **{_escape(source['document'])}**{where}\n\n{_quoted(source['text'], '   ')}\n\n"
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from accounts.models import Project, User
 from caching.figures import SAVING, STATUSES, add_answer
@@ -125,7 +126,7 @@ def usage(days: int, project: Project | None = None) -> Usage:
 
     def person(user_id: UUID | None) -> tuple[str, str]:
         user = users.get(user_id) if user_id else None
-        return (user.get_short_name(), user.email) if user else ("operator", "")
+        return (user.get_short_name(), user.email) if user else (_("operator"), "")
 
     def title(project_id: UUID) -> str:
         return projects[project_id].name if project_id in projects else "–"

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.authentication import actor_of
@@ -17,6 +18,7 @@ from accounts.pages import render_team
 from accounts.selectors import get_project, is_administrator
 from caching import plots
 from caching.figures import STATUSES
+from caching.templatetags.figures import NAMES
 from chat.usage import SPANS, Line, Usage
 from chat.usage import usage as read_usage
 from core.errors import NotAllowed
@@ -24,9 +26,11 @@ from providers.prices import AS_OF
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would carry out
 COLUMNS = (
-    *("day", "project", "person", "e-mail", "answers", *STATUSES),
-    *("prompt tokens", "completion tokens", "dollars", "tokens without a price"),
-    *("first words of hits, median ms", "first words of written answers, median ms"),
+    *(gettext_lazy("day"), gettext_lazy("project"), gettext_lazy("person"), gettext_lazy("e-mail")),
+    *(gettext_lazy("answers"), *(NAMES[status] for status in STATUSES)),
+    *(gettext_lazy("prompt tokens"), gettext_lazy("completion tokens")),
+    *(gettext_lazy("dollars"), gettext_lazy("tokens without a price")),
+    *(gettext_lazy("first words of hits, median ms"), gettext_lazy("first words of written answers, median ms")),
 )
 SHOWN = 200  # people in the table; the file has all
 

@@ -28,6 +28,7 @@ from knowledge.bulk import Change, carry_out
 from knowledge.listing import FACETS
 from knowledge.models import Chunk, Document, KnowledgePolicy, SyncedFile
 from knowledge.parsers import PARSERS
+from knowledge.places import shown_place
 from knowledge.space_admin import EmbeddingSpaceAdmin as EmbeddingSpaceAdmin
 from knowledge.web import admin as web_admin  # noqa: F401  # registers itself
 
@@ -68,12 +69,16 @@ class UploadForm(forms.Form):
 
 class ChunkInline(ReadOnly, TabularInline):
     model = Chunk
-    fields = ("position", "locator", "text")
-    readonly_fields = ("locator",)
+    fields = ("position", "place", "text")
+    readonly_fields = ("place",)
     ordering = ("version", "position")
     per_page = 20
     tab = True
     show_change_link = True
+
+    @display(description=gettext_lazy("Place"))
+    def place(self, chunk: Chunk) -> str:
+        return shown_place(chunk.locator, chunk.document.name)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -236,7 +241,7 @@ class DocumentAdmin(ModelAdmin):
 
 @admin.register(Chunk)
 class ChunkAdmin(ReadOnly, ModelAdmin):
-    list_display = ("document", "position", "version", "locator", "beginning")
+    list_display = ("document", "position", "version", "place", "beginning")
     search_fields = ("id", "text", "document__name")
     list_filter = ("document__project", "document__kind")
     list_select_related = ("document",)
@@ -248,9 +253,9 @@ class ChunkAdmin(ReadOnly, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
-    @display(description=gettext_lazy("Locator"))
-    def locator(self, chunk: Chunk) -> str:
-        return chunk.locator
+    @display(description=gettext_lazy("Place"))
+    def place(self, chunk: Chunk) -> str:
+        return shown_place(chunk.locator, chunk.document.name)
 
     @display(description=gettext_lazy("Text"))
     def beginning(self, chunk: Chunk) -> str:

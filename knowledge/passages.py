@@ -13,6 +13,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy
 
 from knowledge.models import Chunk
+from knowledge.places import shown_place
 from knowledge.types import Passage
 
 LIKENESS = 0.9  # of the two texts' shingles (Jaccard; Broder 1997), from which on they say the same
@@ -69,9 +70,8 @@ def assemble(ranked: Sequence[Ranked], limit: int) -> Assembly:
         own = _shingles(row.text)
         twin = next((k for k, known in zip(kept, shingles, strict=True) if _is_twin(row, own, k, known)), None)
         if twin is not None:
-            dropped[row.chunk_id] = TWIN % {
-                "place": f"{twin.document} · {twin.locator}" if twin.locator else twin.document
-            }
+            place = shown_place(twin.locator, twin.document)
+            dropped[row.chunk_id] = TWIN % {"place": f"{twin.document} · {place}" if place else twin.document}
             continue
         kept.append(row)
         shingles.append(own)

@@ -64,6 +64,19 @@ NAMES = {
     "ledger": gettext_lazy("the ledger"),
     "embedding": gettext_lazy("Embedding questions"),
     "other": gettext_lazy("something else"),
+    "requests": gettext_lazy("questions"),
+    "veto": gettext_lazy("kept from a hit by"),
+    "fault": gettext_lazy("went on without"),
+    "latency": gettext_lazy("latency"),
+    "tokens-avoided": gettext_lazy("tokens avoided"),
+    "tokens-spent": gettext_lazy("tokens spent"),
+    "tokens-unpriced": gettext_lazy("tokens without a price"),
+    "money-avoided": gettext_lazy("dollars avoided, billionths"),
+    "money-spent": gettext_lazy("dollars spent, billionths"),
+    "prompt": gettext_lazy("prompt"),
+    "completion": gettext_lazy("completion"),
+    "answers": gettext_lazy("answers"),
+    "title": gettext_lazy("titles"),
 }
 
 

@@ -18,10 +18,12 @@ from chat.models import Message
 from chat.presenting import Row, Shown, divided
 from chat.rendering import render, render_passage
 from core.languages import localized
+from knowledge.places import shown_place
 from knowledge.screens import Stretch
 from providers.prices import find_price
 
 register = template.Library()
+register.filter("located", shown_place)
 JUST_NOW = 5  # seconds
 STAGES = (  # as answers have them, for the catalogs
     *(gettext_noop("history"), gettext_noop("exact cache"), gettext_noop("embed"), gettext_noop("semantic cache")),

@@ -93,7 +93,7 @@ def test_people_and_things_are_named_for_those_who_read_them(cast: Cast) -> None
     cast.alice.name = "Alice Liddell"
     assert (str(cast.alice), cast.alice.get_short_name()) == ("Alice Liddell", "Alice Liddell")
     assert str(cast.project) == "Support"
-    assert str(Membership.objects.get(user=cast.bob)) == "bob@example.org in Support (viewer)"
+    assert str(Membership.objects.get(user=cast.bob)) == "bob@example.org in Support: Viewer: reads and asks"
     key = ApiKey(project=cast.project, user=cast.alice, prefix="sk-abcdefg")
     assert str(key) == "sk-abcdefg… (Support)"
     key.name = "nightly"

@@ -170,7 +170,7 @@ def test_the_file_has_a_line_for_each_person_and_day(cast: Cast, root: User) -> 
     assert answer["Content-Disposition"] == 'attachment; filename="usage-support-7-days.csv"'
     rows = list(csv.DictReader(answer.content.decode().splitlines()))
     assert [row["person"] for row in rows] == ["alice", "alice", "bob"]
-    assert (rows[0]["answers"], rows[0]["miss"], rows[0]["prompt tokens"]) == ("1", "1", "100")
+    assert (rows[0]["answers"], rows[0]["Written anew"], rows[0]["prompt tokens"]) == ("1", "1", "100")
     assert (rows[0]["dollars"], rows[0]["first words of written answers, median ms"]) == ("0.000350000", "250.0")
     everything = browser_of(root).get(f"{ALL}?days=7&format=csv").content.decode()
     assert {row["project"] for row in csv.DictReader(everything.splitlines())} == {"Support", "Secret"}

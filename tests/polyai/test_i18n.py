@@ -16,14 +16,19 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.template.base import Lexer, TokenType
 from django.test import Client
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import override
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from accounts.models import User
+from caching.models import CacheLookup, Judgement, LedgerCount
+from chat.models import Conversation, Message
 from core.database import in_db
 from core.errors import EncryptedFile, PolyAIError
 from core.languages import localized
+from knowledge.places import shown_place
 from knowledge.reading import read
 from polyai import i18n
 from polyai.asgi import application
@@ -70,6 +75,14 @@ def two_languages(settings: Settings, tmp_path: Path) -> Generator[None, None, N
         "The %(kind)s file is encrypted. Save a copy without a password and upload that.": (
             "%(kind)s ist verschlüsselt."
         ),
+        "person": "Wer",
+        "operator": "Betreiber",
+        "Same words": "Gleiche Worte",
+        "a negation": "eine Verneinung",
+        "Page %(number)s": "Seite %(number)s",
+        "Sheet %(name)s": "Blatt %(name)s",
+        "Slide %(number)s": "Folie %(number)s",
+        "Attachment %(name)s": "Anhang %(name)s",
     }
     write_catalog(folder / "django.mo", pages)
     write_catalog(folder / "djangojs.mo", {"Stop": "Anhalten", "%s file\0%s files": "%s Datei\0%s Dateien"})
@@ -128,6 +141,64 @@ def test_why_a_file_cannot_be_read_is_told_in_the_language_of_whoever_asks(two_l
         read("a.odt", io.BytesIO(b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")))
     with pytest.raises(EncryptedFile, match="is encrypted"):
         read("a.odt", io.BytesIO(b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le")))
+
+
+@pytest.mark.parametrize(
+    ("place", "document", "shown"),
+    [
+        ("Page 3 · Install › Linux", "a.PDF", "Seite 3 · Install › Linux"),
+        ("Slide 2: Page 3", "a.odp", "Folie 2: Page 3"),
+        ("Sheet Sales", "a.xlsx", "Blatt Sales"),
+        ("Attachment of, Page 9.pdf, Page 3", "a.eml", "Anhang of, Page 9.pdf, Seite 3"),
+        ("Attachment a.txt", "a.eml", "Anhang a.txt"),
+        ("Page 3", "a.md", "Page 3"),
+        ("Sheet music · Scores", "a.md", "Sheet music · Scores"),
+        ("", "a.pdf", ""),
+    ],
+)
+def test_a_place_in_a_document_is_told_in_its_readers_language_and_the_documents_words_stay(
+    place: str, document: str, shown: str, two_languages: None
+) -> None:
+    with override("de"):
+        assert shown_place(place, document) == shown
+    assert shown_place(place, document) == place
+
+
+def test_files_and_lists_of_codes_speak_the_language_of_whoever_asks_for_them(cast: Cast, two_languages: None) -> None:
+    User.objects.filter(id=cast.alice.id).update(is_superuser=True, is_staff=True)
+    conversation = Conversation.objects.create(project=cast.project, user=None)
+    Message.objects.create(conversation=conversation, role="assistant", cache={"status": "hit-exact"})
+    CacheLookup.objects.create(
+        id=uuid4(),
+        project=cast.project,
+        asked_at=timezone.now(),
+        status="hit-exact",
+        veto="negation",
+        is_standalone=True,
+        milliseconds=1,
+    )
+    LedgerCount.objects.create(project=cast.project, day=timezone.now().date(), name="veto:negation", value=1)
+    Judgement.objects.create(project=cast.project, layer="exact", origin="click", is_right=True)
+    browser = browser_of(cast.alice)
+
+    def shown(address: str, language: str) -> str:
+        return browser.get(address, headers={"Accept-Language": language}).text
+
+    file = "/projects/support/usage/?format=csv"
+    assert "Wer,e-mail,answers,Gleiche Worte" in shown(file, "de")
+    assert ",Betreiber," in shown(file, "de")
+    assert "person,e-mail,answers,Same words" in shown(file, "en")
+    for name, english, german in (
+        ("cachelookup", "Same words", "Gleiche Worte"),
+        ("cachelookup", "a negation", "eine Verneinung"),
+        ("ledgercount", "a negation", "eine Verneinung"),
+        ("judgement", "Same words", "Gleiche Worte"),
+    ):
+        assert english in shown(f"/admin/caching/{name}/", "en")
+        told = shown(f"/admin/caching/{name}/", "de")
+        assert german in told
+        assert english not in told
+    assert "hit-exact</a>" not in shown("/admin/caching/cachelookup/", "en"), "nor in the filters"
 
 
 def untranslated(source: str) -> list[str]:
