@@ -18,12 +18,15 @@ SOURCE_FIELDS = ("n", "document", "document_id", "locator", "text", "similarity"
 CACHE_FIELDS = ("status", "similarity", "age", "question", "entry_id")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)$")
+_HTML = re.compile(r"^( {0,3})(?=<(?:[!?/]|[a-zA-Z][\w-]*(?:[\s/>]|$)))")  # what would begin a block of HTML
+# What Windows takes for a device, whatever its ending.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 
 def file_name(conversation: Conversation, kind: str) -> str:
     """A name that every file system takes."""
-    words = re.sub(r"[^\w\- ]+", " ", conversation.title)
-    return f"{' '.join(words.split())[:60].strip() or 'conversation'}.{kind}"
+    words = " ".join(re.sub(r"[^\w\- ]+", " ", conversation.title).split())[:60].strip(" -")
+    return f"{words if words and not _DEVICE.fullmatch(words) else 'conversation'}.{kind}"
 
 
 def to_markdown(conversation: Conversation, branch: Iterable[Message]) -> Iterator[str]:
@@ -115,10 +118,12 @@ def _quoted(text: str, indent: str = "") -> str:
 
 
 def _closed(text: str) -> str:
-    """With its last block of code closed, so that it takes nothing of what follows."""
-    fence = ""
+    """With its last block of code closed and HTML as the text that it is, so that neither takes anything of what
+    follows: an open comment would hide all of it."""
+    fence, lines = "", []
     for line in text.splitlines():
         match = _FENCE.match(line)
+        lines.append(line if fence else _HTML.sub(r"\1\\", line))
         if match is None:
             continue
         marks, rest = match[1], match[2]
@@ -126,4 +131,4 @@ def _closed(text: str) -> str:
             fence = marks if marks[0] == "~" or "`" not in rest else ""
         elif marks.startswith(fence) and not rest.strip():
             fence = ""
-    return f"{text}\n{fence}" if fence else text
+    return "\n".join([*lines, fence] if fence else lines)

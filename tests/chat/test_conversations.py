@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from markdown_it import MarkdownIt
 from pytest_django.fixtures import Settings
 
 from accounts.models import Membership
@@ -23,7 +24,7 @@ from caching import ledger
 from caching.models import LedgerCount
 from chat import filing
 from chat.catalogue import Filter, Page, list_page, list_tags
-from chat.export import to_markdown
+from chat.export import file_name, to_markdown
 from chat.models import Conversation, Message
 from chat.tasks import purge_deleted_conversations, title_conversation
 from chat.titles import clean_title
@@ -401,6 +402,25 @@ def test_an_open_fence_in_an_answer_takes_nothing_of_what_follows(cast: Cast) ->
     assert "> ```\n> open" in text
     assert "1. **a\\_b.md**" in text
     assert text.startswith("# \\# no \\*heading\\*\n")
+
+
+def test_html_in_an_answer_takes_nothing_of_what_follows_and_code_stays_code(cast: Cast) -> None:
+    found = make(cast)
+    html = "Note:\n\n<!-- open\n  <script>\n<https://example.org> and a < b\n```\n<pre>\n```\n<div"
+    say(found, html, "assistant")
+    say(found, "The next question")
+    shown = MarkdownIt().render("".join(to_markdown(found, found.messages.all())))
+    assert "&lt;!-- open" in shown
+    assert "&lt;script&gt;" in shown
+    assert '<a href="https://example.org">' in shown
+    assert "<pre><code>&lt;pre&gt;\n</code></pre>" in shown
+    assert "<p>The next question</p>" in shown
+
+
+@pytest.mark.parametrize("title", ["-rf", "CON", "nul", "lpt1", "– -"])
+def test_a_file_name_is_no_option_and_no_device(cast: Cast, title: str) -> None:
+    name = file_name(make(cast, title), "md")
+    assert name in ("rf.md", "conversation.md")
 
 
 @pytest.mark.parametrize("title", ["../../etc/passwd", 'a"b\r\nSet-Cookie: x=1', "客户 / 退款", "...", "x" * 120])
