@@ -15,11 +15,10 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from channels.auth import get_user
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.sessions.backends.db import SessionStore
 from django.utils.translation import gettext as _
 
+from accounts.sessions import has_ended
 from accounts.types import Actor
 from chat import mirror, runs
 from chat.channels import channels, join
@@ -120,14 +119,13 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             await self._send({"type": "answer_failed", "id": channel.last, **failed})
 
     async def _may_read(self, recheck_after: float) -> bool:
-        """Whether session and conversation still are open to who connected: a socket outlives a log-out, a password
-        change, a dismissal. Closes the socket if the session has ended. Raises NotFound for the conversation."""
+        """Whether session and conversation still are open to who connected. Closes the socket if the session has ended.
+        Raises NotFound for the conversation."""
         channel, now = channels().get(self.place), time.monotonic()
         is_doubted = channel is not None and channel.doubted_at > self.checked_at
         if now < self.checked_at + recheck_after and not is_doubted:
             return True
-        user = await get_user({"session": SessionStore(self.scope["session"].session_key)})
-        if not user.is_authenticated or user.pk != self.actor.user_id:
+        if await has_ended(self.scope):
             await self.close(code=LOGGED_OUT)
             return False
         await self._check_open()

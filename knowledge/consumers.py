@@ -11,6 +11,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.template.loader import render_to_string
 
 from accounts.selectors import get_project, get_role
+from accounts.sessions import has_ended
 from accounts.types import Actor
 from core.database import in_db
 from core.errors import NotFound, PolyAIError
@@ -67,6 +68,9 @@ class DocumentsConsumer(AsyncJsonWebsocketConsumer):
         while True:
             await self.changed.wait()
             self.changed.clear()
+            if await has_ended(self.scope):
+                await self.close(code=4401)
+                return
             try:
                 message = await in_db(self._look)()
             except NotFound:  # no member any more

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from django.contrib.sessions.models import Session
 
 from accounts.models import Membership, User
 from core.database import in_db
@@ -178,6 +179,14 @@ async def test_a_member_who_was_removed_meanwhile_sees_nothing_more(cast: Cast) 
         await in_db(Membership.objects.filter(user=cast.bob).delete)()
         await in_db(upload)(cast.project, name="top secret.md")
         assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": 4404}
+
+
+async def test_who_logged_out_meanwhile_sees_nothing_more(cast: Cast) -> None:
+    async with watching(cast.bob) as socket:
+        await hear(socket)
+        await in_db(Session.objects.all().delete)()
+        await in_db(upload)(cast.project, name="top secret.md")
+        assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": 4401}
 
 
 async def test_a_member_whose_role_grew_gets_the_buttons(cast: Cast) -> None:
