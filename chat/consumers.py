@@ -30,7 +30,7 @@ from knowledge.types import Filters
 
 log = logging.getLogger(__name__)
 # Seconds after which a right is looked at again that nobody has told of losing (chat.doubts).
-RECHECK_AFTER = 5.0  # of somebody who asks: three queries, a third of a cached answer's time
+RECHECK_AFTER = 5.0  # of somebody who asks: two queries, a third of a cached answer's time
 RECHECK_READER_AFTER = 30.0  # of somebody who only reads along
 LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
 MAX_MESSAGE = 200_000  # characters of what a client sends: the longest question, escaped, and all that it picks
@@ -50,7 +50,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.actor = Actor(user_id=user.pk)
         self.conversation_id: UUID = self.scope["url_route"]["kwargs"]["conversation_id"]
         self.place = (self.actor, self.conversation_id)
-        self.checked_at = time.monotonic()  # the session was read for this connection
+        # When the session was looked at, which was read for this connection; and that with the conversation's project.
+        self.session_at = self.rights_at = time.monotonic()
         await self.accept()
 
     async def disconnect(self, code: int) -> None:
@@ -62,7 +63,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             message = _parse(text_data)
             if message["type"] == "stop":
                 await mirror.stop(self.place, _uuid(message, "answer_id"))
-            elif not await self._may_read(RECHECK_AFTER):
+            elif self._is_due(self.session_at, RECHECK_AFTER) and not await self._is_logged_in():
                 return
             elif message["type"] == "follow":
                 await self._follow(message.get("after"))
@@ -110,7 +111,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         try:
             async with aclosing(runs.follow(self.place, after)) as frames:
                 async for frame in frames:
-                    if not await self._may_read(RECHECK_READER_AFTER):
+                    if self._is_due(self.rights_at, RECHECK_READER_AFTER) and not await self._may_read():
                         return
                     if frame:
                         await self.send(frame)
@@ -118,18 +119,28 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             failed = asdict(AnswerFailed.of(error)) | {"answer_id": channel.answer_id and str(channel.answer_id)}
             await self._send({"type": "answer_failed", "id": channel.last, **failed})
 
-    async def _may_read(self, recheck_after: float) -> bool:
-        """Whether session and conversation still are open to who connected. Closes the socket if the session has ended.
-        Raises NotFound for the conversation."""
-        channel, now = channels().get(self.place), time.monotonic()
-        is_doubted = channel is not None and channel.doubted_at > self.checked_at
-        if now < self.checked_at + recheck_after and not is_doubted:
-            return True
+    def _is_due(self, checked_at: float, recheck_after: float) -> bool:
+        channel = channels().get(self.place)
+        is_doubted = channel is not None and channel.doubted_at > checked_at
+        return is_doubted or time.monotonic() >= checked_at + recheck_after
+
+    async def _is_logged_in(self) -> bool:
+        """Whether the session goes on; if not, the socket is closed. Of the project a question is asked of, the
+        pipeline itself makes sure."""
+        now = time.monotonic()
         if await has_ended(self.scope):
             await self.close(code=LOGGED_OUT)
             return False
+        self.session_at = now
+        return True
+
+    async def _may_read(self) -> bool:
+        """The same of somebody who reads along. Raises NotFound for the conversation."""
+        now = time.monotonic()
+        if not await self._is_logged_in():
+            return False
         await self._check_open()
-        self.checked_at = now
+        self.rights_at = now
         return True
 
     async def _check_open(self) -> None:
