@@ -36,6 +36,19 @@ def page(browser: Browser, product: Product) -> Generator[Page, None, None]:
     context.close()
 
 
+def reload_and_follow(page: Page) -> None:
+    """Load the chat again, and wait until the server has said that this page follows the conversation."""
+    heard: list[str | bytes] = []
+    page.once("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(frame)))
+    page.reload()
+    wait_until_told(page, heard)
+
+
+def wait_until_told(page: Page, heard: list[str | bytes]) -> None:
+    while not any('"following"' in str(message) for message in heard):
+        page.wait_for_timeout(20)
+
+
 def ask(page: Page, text: str) -> None:
     page.get_by_label("Your question").fill(text)
     page.keyboard.press("Enter")

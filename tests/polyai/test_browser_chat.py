@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests import axe
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser import ask, pytestmark  # noqa: F401  # fixtures
+from tests.polyai.test_browser import ask, pytestmark, reload_and_follow  # noqa: F401  # fixtures
 from tests.product import Product
 from tests.upstream import Reply, Upstream
 
@@ -249,11 +249,10 @@ def test_a_frozen_server_is_told_of_and_no_question_is_lost_or_doubled(
     page: Page, product: Product, upstream_server: Upstream
 ) -> None:
     page.clock.install()
-    page.reload()
+    reload_and_follow(page)
     expect(page.get_by_label("Your question")).to_be_focused()
     upstream_server.enqueue(SHORT)
     upstream_server.enqueue(LONG, delay=0.08)
-    page.wait_for_timeout(500)  # it follows
     web = product.part("web")
     web.suspend()
     try:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 from tests.conftest import PASSWORD
+from tests.polyai.test_browser import reload_and_follow, wait_until_told
 from tests.polyai.test_browser_composer import DRAG, ask, field, let_go, page, state  # noqa: F401  # fixtures
 from tests.polyai.test_browser_composer import pytestmark as pytestmark
 from tests.product import Product
@@ -95,6 +96,8 @@ def test_a_question_sent_before_the_script_has_come_is_asked_once_when_it_has(
         else:
             page.get_by_role("button", name=way).click()
     assert field(page) == f"Asked early by {way}?"
+    while not held:
+        page.wait_for_timeout(20)
     held[0].continue_()
     expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
     expect(page.locator("article.question .bubble")).to_have_text([f"Asked early by {way}?"])
@@ -109,6 +112,8 @@ def test_what_is_pressed_and_clicked_before_the_scripts_have_come_happens_when_t
     page.goto(page.url, wait_until="commit")
     page.locator("[data-conversations] [data-menu]").first.click()
     page.get_by_role("button", name="Theme: as the system").click()
+    while not held:
+        page.wait_for_timeout(20)
     held[0].continue_()
     expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
     expect(page.get_by_role("menuitem", name="Rename")).to_be_visible()
@@ -168,11 +173,13 @@ def test_of_two_tabs_that_ask_at_once_the_second_keeps_its_words(
     upstream_server: Upstream,
     hears_first: str,
 ) -> None:
+    heard: list[str | bytes] = []
     held: list[str | bytes] = []
     is_late = False
 
     def relay(socket: WebSocketRoute) -> None:
         def hear(message: str | bytes) -> None:
+            heard.append(message)
             if is_late:
                 held.append(message)
             else:
@@ -187,14 +194,15 @@ def test_of_two_tabs_that_ask_at_once_the_second_keeps_its_words(
     second = page.context.new_page()
     second.route_web_socket("**/ws/**", relay)
     second.goto(page.url)
-    second.wait_for_timeout(500)  # it follows
+    wait_until_told(second, heard)
     is_late = True
     upstream_server.enqueue("Slowly [1].", first_delay=3.0)
     quicker = f"The quicker one, for who hears {hears_first}"  # no cache knows it
     ask(page, quicker)
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     ask(second, "The slower one")
-    second.wait_for_timeout(1000)  # it is refused
+    while not any('"refused"' in str(message) for message in held):
+        second.wait_for_timeout(20)
     is_late = False
     by_refusal = sorted(held, key=lambda message: "refused" not in str(message))
     for message in by_refusal if "refusal" in hears_first else held:
@@ -227,8 +235,8 @@ AT_ONCE = """([...keys]) => {
 
 
 def test_a_question_stopped_before_it_was_begun_is_in_the_field_again(page: Page) -> None:  # noqa: F811
+    reload_and_follow(page)
     page.get_by_label("Your question").fill("Too soon")
-    page.wait_for_timeout(500)  # it follows
     page.evaluate(AT_ONCE, ["Enter", "Escape"])
     expect(page.get_by_label("Your question")).to_have_value("Too soon")
     expect(page.locator("article")).to_have_count(0)
@@ -243,10 +251,15 @@ def test_a_question_that_a_dying_connection_swallowed_is_sent_when_it_is_back(
     upstream_server: Upstream,
     is_first: bool,
 ) -> None:
+    heard: list[str | bytes] = []
     swallowed: list[str | bytes] = []
 
     def relay(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
+
+        def hear(message: str | bytes) -> None:
+            heard.append(message)
+            socket.send(message)
 
         def pass_on(message: str | bytes) -> None:
             if "The swallowed one" in str(message) and not swallowed:
@@ -256,14 +269,15 @@ def test_a_question_that_a_dying_connection_swallowed_is_sent_when_it_is_back(
                 server.send(message)
 
         socket.on_message(pass_on)
+        server.on_message(hear)
 
     page.route_web_socket("**/ws/**", relay)
     page.reload()
+    wait_until_told(page, heard)
     if not is_first:
         ask(page, "The first question")
         expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
     asked = [] if is_first else ["The first question"]
-    page.wait_for_timeout(500)  # it follows
     ask(page, "The swallowed one")
     expect(page.locator("article.answer[data-status=complete]")).to_have_count(len(asked) + 1)
     expect(page.locator("article.question .bubble")).to_have_text([*asked, "The swallowed one"])
