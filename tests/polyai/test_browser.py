@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from tests.chromium import CHROMIUM
 from tests.conftest import HANDBOOK, PASSWORD
@@ -38,14 +39,25 @@ def page(browser: Browser, product: Product) -> Generator[Page, None, None]:
 
 def reload_and_follow(page: Page) -> None:
     """Load the chat again, and wait until the server has said that this page follows the conversation."""
-    heard: list[str | bytes] = []
-    page.once("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(frame)))
+    told: list[WebSocket] = []
+
+    def hear(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: told.append(socket) if '"following"' in str(frame) else None)
+
+    page.on("websocket", hear)
     page.reload()
-    wait_until_told(page, heard)
+    until(page, lambda: any(not socket.is_closed() for socket in told))
 
 
 def wait_until_told(page: Page, heard: list[str | bytes]) -> None:
-    while not any('"following"' in str(message) for message in heard):
+    until(page, lambda: any('"following"' in str(message) for message in heard))
+
+
+def until(page: Page, happened: Callable[[], object], seconds: float = 20) -> None:
+    """Let the page go on until it is so."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
         page.wait_for_timeout(20)
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests import axe
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser import ask, pytestmark  # noqa: F401  # fixtures
+from tests.polyai.test_browser import ask, pytestmark, until  # noqa: F401  # fixtures
 from tests.product import Product
 from tests.upstream import Reply, Upstream
 
@@ -142,8 +142,7 @@ def test_the_palette_is_used_by_keyboard_alone_and_drops_stale_answers(page: Pag
     held: list[Route] = []
     page.route("**/palette/?q=stale*", lambda route: held.append(route))
     page.keyboard.type("stale")
-    while not held:
-        page.wait_for_timeout(20)
+    until(page, lambda: held)
     box.fill("variab")
     first = page.get_by_role("option").first
     expect(first).to_have_attribute("aria-selected", "true")

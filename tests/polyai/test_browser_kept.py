@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 from tests.conftest import PASSWORD
-from tests.polyai.test_browser import reload_and_follow, wait_until_told
+from tests.polyai.test_browser import reload_and_follow, until, wait_until_told
 from tests.polyai.test_browser_composer import DRAG, ask, field, let_go, page, state  # noqa: F401  # fixtures
 from tests.polyai.test_browser_composer import pytestmark as pytestmark
 from tests.product import Product
@@ -96,8 +96,7 @@ def test_a_question_sent_before_the_script_has_come_is_asked_once_when_it_has(
         else:
             page.get_by_role("button", name=way).click()
     assert field(page) == f"Asked early by {way}?"
-    while not held:
-        page.wait_for_timeout(20)
+    until(page, lambda: held)
     held[0].continue_()
     expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
     expect(page.locator("article.question .bubble")).to_have_text([f"Asked early by {way}?"])
@@ -112,8 +111,7 @@ def test_what_is_pressed_and_clicked_before_the_scripts_have_come_happens_when_t
     page.goto(page.url, wait_until="commit")
     page.locator("[data-conversations] [data-menu]").first.click()
     page.get_by_role("button", name="Theme: as the system").click()
-    while not held:
-        page.wait_for_timeout(20)
+    until(page, lambda: held)
     held[0].continue_()
     expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
     expect(page.get_by_role("menuitem", name="Rename")).to_be_visible()
@@ -128,8 +126,7 @@ def test_what_is_typed_behind_the_keys_of_the_palette_is_for_it_however_late_it_
     page.keyboard.press("Control+k")
     page.keyboard.type("shorter")
     page.keyboard.press("Backspace")
-    while not held:
-        page.wait_for_timeout(20)
+    until(page, lambda: held)
     held[0].continue_()
     box = page.get_by_role("dialog").get_by_role("combobox")
     expect(box).to_have_value("shorte")
@@ -201,8 +198,7 @@ def test_of_two_tabs_that_ask_at_once_the_second_keeps_its_words(
     ask(page, quicker)
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     ask(second, "The slower one")
-    while not any('"refused"' in str(message) for message in held):
-        second.wait_for_timeout(20)
+    until(second, lambda: any('"refused"' in str(message) for message in held))
     is_late = False
     by_refusal = sorted(held, key=lambda message: "refused" not in str(message))
     for message in by_refusal if "refusal" in hears_first else held:
