@@ -113,7 +113,7 @@ def test_logging_out_leaves_no_draft_behind(page: Page, state: Path) -> None:
     type_in(page, "Nobody else's")
     page.route("**/accounts/logout/", lambda route: route.fulfill(status=204))  # the others share it
     page.get_by_role("button", name="Log out").click()
-    page.wait_for_function("Object.keys(localStorage).every((key) => !key.startsWith('draft:'))")
+    page.wait_for_function("() => Object.keys(localStorage).every((key) => !key.startsWith('draft:'))")
 
 
 def test_a_hash_restricts_the_question_by_keyboard_alone(page: Page) -> None:
@@ -224,7 +224,7 @@ def test_of_two_tabs_one_sends_the_question_that_waited_over_a_reload(page: Page
         tab.goto(place, wait_until="commit")
     for tab in (page, other):
         expect(tab.locator("[data-composer]")).to_be_visible()
-        tab.wait_for_function("Object.keys(localStorage).every((key) => !key.startsWith('queued:'))")
+        tab.wait_for_function("() => Object.keys(localStorage).every((key) => !key.startsWith('queued:'))")
     for tab in (page, other):
         expect(tab.locator("article.answer[data-status=complete]")).to_have_count(2)
     page.reload()
