@@ -8,6 +8,8 @@ from typing import Any
 from channels.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 
+LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
+
 
 async def has_ended(scope: Any) -> bool:  # Any: what channels knows of a connection
     """Two queries."""

@@ -18,7 +18,7 @@ from uuid import UUID
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils.translation import gettext as _
 
-from accounts.sessions import has_ended
+from accounts.sessions import LOGGED_OUT, has_ended
 from accounts.types import Actor
 from chat import mirror, runs
 from chat.channels import channels, join
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 # Seconds after which a right is looked at again that nobody has told of losing (chat.doubts).
 RECHECK_AFTER = 5.0  # of somebody who asks: two queries, a third of a cached answer's time
 RECHECK_READER_AFTER = 30.0  # of somebody who only reads along
-LOGGED_OUT = 4401  # the close code that tells a page to ask for a log-in
 MAX_MESSAGE = 200_000  # characters of what a client sends: the longest question, escaped, and all that it picks
 MOST_PICKED = 100  # documents or tags of one question
 

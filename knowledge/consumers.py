@@ -11,7 +11,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.template.loader import render_to_string
 
 from accounts.selectors import get_project, get_role
-from accounts.sessions import has_ended
+from accounts.sessions import LOGGED_OUT, has_ended
 from accounts.types import Actor
 from core.database import in_db
 from core.errors import NotFound, PolyAIError
@@ -36,7 +36,7 @@ class DocumentsConsumer(AsyncJsonWebsocketConsumer):
         user = self.scope["user"]
         if not user.is_authenticated:
             await self.accept()  # only an accepted socket can tell the page why it closes
-            await self.close(code=4401)
+            await self.close(code=LOGGED_OUT)
             return
         self.actor = Actor(user_id=user.pk)
         try:
@@ -69,7 +69,7 @@ class DocumentsConsumer(AsyncJsonWebsocketConsumer):
             await self.changed.wait()
             self.changed.clear()
             if await has_ended(self.scope):
-                await self.close(code=4401)
+                await self.close(code=LOGGED_OUT)
                 return
             try:
                 message = await in_db(self._look)()
