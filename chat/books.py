@@ -1,4 +1,4 @@
-"""What is told and counted of a turn: how the cache answered, and what the ledger learns of it."""
+"""What is told, stored and counted of a turn: how the cache answered, how it ended, what the ledger learns of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from caching.types import Lookup
-from chat.types import CacheFacts, facts_of
+from chat.types import CacheFacts, TurnEnd, facts_of
 
 if TYPE_CHECKING:
     from chat.turns import RunningTurn
@@ -25,6 +25,25 @@ def cache_facts(turn: RunningTurn) -> CacheFacts:
         similarity=match.similarity,
         probability=match.probability,
         error=match.error,
+    )
+
+
+def end_of(turn: RunningTurn, status: str, text: str, error: str, cache: CacheFacts | None) -> TurnEnd:
+    """What is stored of a turn when it ends."""
+    completion = turn.completion
+    return TurnEnd(
+        answer_id=turn.start.answer_id,
+        status=status,
+        text=text,
+        sources=turn.sources,
+        model=completion.model,
+        is_extractive=turn.model.is_extractive,
+        finish_reason=completion.finish_reason,
+        error=error,
+        prompt_tokens=completion.usage.prompt_tokens,
+        completion_tokens=completion.usage.completion_tokens,
+        cache=cache,
+        stages=dict(turn.stages),
     )
 
 

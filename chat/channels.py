@@ -88,8 +88,10 @@ def doubt_here(user_id: str) -> None:
 
 
 def stop_here(place: Place, answer_id: UUID | None = None) -> bool:
-    """Stop the run that is led here; whether there was one. `answer_id`: that one and no other."""
+    """Stop the run that is led here, in a moment; whether there is one. `answer_id`: that one and no other."""
     channel = channels().get(place)
     if channel is None or channel.led_by is None or answer_id not in (None, channel.answer_id):
         return False
-    return channel.led_by.cancel()
+    if not channel.led_by.cancelling():  # stopped twice, it would not end as it should
+        asyncio.get_running_loop().call_soon(channel.led_by.cancel)  # nor without having taken its first step
+    return True

@@ -64,7 +64,7 @@ async def answer(question: Question) -> AsyncGenerator[Event, None]:
         unforeseen = PolyAIError(_("Something went wrong on the server. Its log says what."))
         yield await turn.fail(unforeseen) if turn else AnswerFailed.of(unforeseen)
     finally:
-        if turn is not None and turn.is_open:  # closed or cancelled in the middle
+        if turn is not None and turn.is_open:  # closed or cancelled
             await asyncio.shield(turn.stop())
 
 

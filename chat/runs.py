@@ -113,7 +113,14 @@ async def merge_deltas(events: AsyncGenerator[Event, None], window: float = WIND
     try:
         while True:
             coming = coming or asyncio.ensure_future(anext(events, None))
-            await asyncio.wait({coming}, timeout=max(0.0, sent + window - loop.time()) if waiting else None)
+            try:
+                await asyncio.wait({coming}, timeout=max(0.0, sent + window - loop.time()) if waiting else None)
+            except asyncio.CancelledError:
+                coming.cancel()
+                await asyncio.wait({coming})
+                if not coming.cancelled() and not coming.exception() and (told := coming.result()):
+                    yield told  # it came in spite of it: an answer that has begun is known to have
+                raise
             arrived = coming.done()
             event = coming.result() if arrived and not coming.exception() else None
             if isinstance(event, TextDelta):

@@ -74,6 +74,14 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
         raise InvalidInput(_("This conversation was begun or deleted somewhere else meanwhile. Ask again.")) from error
 
 
+def withdraw_turn(start: TurnStart) -> None:
+    """Take back what `store_turn` has stored."""
+    if start.is_new:
+        Conversation.objects.filter(id=start.conversation_id).delete()
+    else:
+        delete_message(Message.objects.get(id=start.answer_id if start.is_asked else start.question_id))
+
+
 def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:
     """Keep what has come so far, and show that somebody still writes."""
     Message.objects.filter(id=answer_id, status__in=UNENDED).update(
@@ -137,7 +145,8 @@ def delete_message(message: Message) -> None:
     with transaction.atomic():
         Message.objects.filter(id__in=_following(message)).delete()
         sibling = Message.objects.filter(conversation_id=conversation_id, parent_id=parent_id).last()
-        tip = sibling.id if sibling else parent_id
+        written_last = Message.objects.filter(id__in=_following(sibling)).last() if sibling else None
+        tip = written_last.id if written_last else parent_id
         conversation = Conversation.objects.select_for_update().filter(id=conversation_id)
         conversation.filter(tip=None).update(tip_id=tip)
 

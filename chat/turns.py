@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from caching import history, ledger
 from caching.types import Found, Match, Source, Turn
 from chat import audits, services, titles
-from chat.books import cache_facts, lookup_of
+from chat.books import cache_facts, end_of, lookup_of
 from chat.generation import Step, Written, share, write
 from chat.grounding import check_citations, highest_number
 from chat.inquiry import inquire
@@ -31,7 +31,6 @@ from chat.types import (
     SourcesFound,
     StageTimed,
     TextDelta,
-    TurnEnd,
     TurnStart,
 )
 from core.database import in_db
@@ -47,12 +46,12 @@ class RunningTurn:
 
     def __init__(self, question: Question, start: TurnStart, model: ChatModel, embedder: Embedder) -> None:
         self.question, self.start = start.settle(question), start
-        self.is_open = True
-        self._has_begun = False
+        self._has_begun = self._has_ended = False
         self.sources: tuple[Source, ...] = ()
         self._began = time.perf_counter()
         self._storing: asyncio.Future[None] | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._completing: asyncio.Task[AnswerCompleted] | None = None
         self.model, self._embedder = model, embedder
         self.inquiry = inquire(self.question, start, (), model, embedder)
         self.status = "bypass" if question.passes_cache_by else "miss"
@@ -76,6 +75,10 @@ class RunningTurn:
             question=self.question.text,
             follows=s.tip,
         )
+
+    @property
+    def is_open(self) -> bool:
+        return not self._has_ended or (self._completing is not None and not self._completing.done())
 
     @property
     def text(self) -> str:
@@ -200,7 +203,11 @@ class RunningTurn:
                 log.warning("answer %s: nothing saved (%s)", self.start.answer_id, problem.message)
 
     async def complete(self) -> AnswerCompleted:
-        """Store the answer, remember it in the history, and count it."""
+        """Store the answer, remember it in the history, and count it: all of that, once it was begun."""
+        self._completing = asyncio.create_task(self._complete())
+        return await asyncio.shield(self._completing)
+
+    async def _complete(self) -> AnswerCompleted:
         text, cache, completion = self.text, cache_facts(self), self.completion
         with self.stage("finish"):
             await self._end(Message.Status.COMPLETE, text, cache=cache, error=self.fault)
@@ -229,14 +236,17 @@ class RunningTurn:
         await titles.request(self.question, self.start)
 
     async def stop(self) -> None:
-        """Nobody wants the rest: keep what has come."""
-        await self._end_if_possible(Message.Status.STOPPED)
+        """Nobody wants the rest: keep what has come, and nothing of a turn that was told to nobody."""
+        if self._completing is not None:  # it comes too late
+            await asyncio.wait({self._completing})
+        if not self._has_ended:
+            await self._end_if_possible(Message.Status.STOPPED)
 
     async def fail(self, error: PolyAIError) -> AnswerFailed:
-        """Keep what has come, with the reason why no more did."""
+        """The same, with the reason why no more has come."""
         if self.is_open:
             await self._end_if_possible(Message.Status.FAILED, error.message)
-        return AnswerFailed.of(error, self.start.answer_id, self.text)
+        return AnswerFailed.of(error, self.start.answer_id if self._has_begun else None, self.text)
 
     def _time(self, stage: str, began: float) -> None:
         self.stages[stage] = round((time.perf_counter() - began) * 1000, 2)
@@ -247,32 +257,28 @@ class RunningTurn:
     async def _end_if_possible(self, status: Message.Status, error: str = "") -> None:
         """The reader has been told already, or has gone: a store that is down is for the log, and the sweep."""
         try:
-            await self._end(status, self.text, error=error)
+            if self._has_begun:
+                await self._end(status, self.text, error=error)
+            else:
+                await self._withdraw()
         except PolyAIError as problem:
             log.error("answer %s could not be marked %s: %s", self.start.answer_id, status, problem.message)
+
+    async def _withdraw(self) -> None:
+        self._has_ended = True
+        if self._storing is not None:
+            await self._storing
+            await in_db(services.withdraw_turn)(self.start)
 
     async def _end(
         self, status: Message.Status, text: str, *, error: str = "", cache: CacheFacts | None = None
     ) -> None:
-        self.is_open = False
+        self._has_ended = True
         if self._saving is not None:
             self._saving.cancel()
-        end = TurnEnd(
-            answer_id=self.start.answer_id,
-            status=status,
-            text=text,
-            sources=self.sources,
-            model=self.completion.model,
-            is_extractive=self.model.is_extractive,
-            finish_reason=self.completion.finish_reason,
-            error=error,
-            prompt_tokens=self.completion.usage.prompt_tokens,
-            completion_tokens=self.completion.usage.completion_tokens,
-            cache=cache,
-            stages=dict(self.stages),
-        )
         if not self.question.is_kept:
             return
+        end = end_of(self, status, text, error, cache)
         if self._storing is None:
             await in_db(services.store_turn)(self.question, self.start, end)
         else:

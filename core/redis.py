@@ -67,6 +67,7 @@ async def within_budget(call: Awaitable[T], what: str, *, seconds: float | None 
     a row is not asked at all for a while: a turn asks it five times.
     """
     global _slow, _away_until
+    cancelled_before = _times_cancelled()
     if time.monotonic() < _away_until:
         if isinstance(call, Coroutine):
             call.close()
@@ -86,7 +87,14 @@ async def within_budget(call: Awaitable[T], what: str, *, seconds: float | None 
             _slow, _away_until = 0, time.monotonic() + PAUSE
         raise RedisAway(what) from error
     _slow = 0
+    if _times_cancelled() > cancelled_before:  # asyncio.wait_for of Python 3.11, which the client uses, may lose it
+        raise asyncio.CancelledError
     return result
+
+
+def _times_cancelled() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 class _Slices:

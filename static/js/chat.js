@@ -212,7 +212,7 @@ function clearAfter(event) {
   return others.length > 0 || Boolean(asked?.replaced);
 }
 const away = () => hint(gettext("The server is away. Try again."));
-const reload = () => rescue([thread]).then(() => location.reload());
+const reload = () => rescue([thread]).then(() => (form.dataset.new === "yes" ? location.assign(`/chat/${conversation}/`) : location.reload()));
 
 function busy(isBusy) {
   setBusy(isBusy);

@@ -113,3 +113,20 @@ async def test_a_cancelled_call_stays_cancelled(deaf: str, settings: Settings) -
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_who_is_stopped_in_the_middle_of_a_call_stops() -> None:
+    async def work() -> str:
+        await or_default(async_redis().get("polyai:test"), None, "a test")
+        return "went on"
+
+    await work()  # connected
+    ended: list[object] = []
+    for steps in range(30):
+        task = asyncio.create_task(work())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if task.cancel():
+            ended += await asyncio.gather(task, return_exceptions=True)
+    assert ended
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
