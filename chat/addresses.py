@@ -25,7 +25,8 @@ _SIGN = rf"(?:(?!&(?:lt|gt|quot|\#39);)[^\s<>\"`\[\]|\\{_OTHER}]|(?<=[/=_])[{_LE
 _WEB = r"(?<![A-Za-z0-9])(?i:https?://|www\.)(?=[^\W_])"
 _NAME = r"(?:mailto:)?[a-z0-9][\w.+-]{0,63}@(?:[a-z0-9-]{1,63}\.)+[a-z]{2,63}"
 _MAIL = rf"(?ai:(?<![\w.+@:/-]){_NAME}(?![\w@/-]|[:.+]\w))"
-ADDRESS: Final = rf"(?:{_WEB}{_SIGN}*|{_MAIL})"
+WEB_ADDRESS: Final = rf"{_WEB}{_SIGN}*"
+ADDRESS: Final = rf"(?:{WEB_ADDRESS}|{_MAIL})"
 _ADDRESS = re.compile(ADDRESS)
 _VALID = re.compile(
     rf"(?:https?://[\w-]+(?:\.[\w-]+)*|www\.(?:[\w-]+\.)+[^\W\d_]{{2,}})(?::\d{{1,5}})?(?:[/?#][^{_MARKS}]*)?|(?a:{_NAME})",

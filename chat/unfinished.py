@@ -8,7 +8,7 @@ import re
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 
-from chat.addresses import ADDRESS
+from chat.addresses import ADDRESS, WEB_ADDRESS
 from chat.formulas import FORMULA
 from chat.grounding import CITATION, NOTE
 
@@ -17,22 +17,31 @@ LONGEST = 4000  # characters of a paragraph's end that are looked at
 _SIGNS = re.compile(r"[ \t>]*(?:[-=*+_#>|~:`$\\\[\s]+|\d{1,9}[.)]?|\[\^[^\]\n]{0,80}\]?)[ \t]*")
 _ROW = re.compile(r"[ \t]*\|")
 _DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
-_PART = re.compile(
-    rf"""(?P<kept>\\(?![(\[])[^\n] | (?<!`)(?P<run>`+)(?!`).{{1,2000}}?(?<!`)(?P=run)(?!`) | {FORMULA.pattern}
-        | <https?:[^\s<>]{{0,2000}}> | !?\[[^\[\]\n]{{0,500}}\]\((?:[^\s()]|\([^\s()]*\)){{0,2000}}\))
-    | (?P<address>{ADDRESS})
-    | (?P<code>`+) | (?P<math>\$\$|\\\(|\\\[|(?<![\w$\\])\$(?=[^\s\d$]))
-    | (?P<mark>\*{{1,3}}|(?<!\w)_{{1,2}}|_{{1,2}}(?!\w)|~~)""",
-    re.VERBOSE | re.DOTALL,
-)
+
+
+def _parts(first: str, address: str) -> re.Pattern[str]:
+    """What stands in a text but words. `first`: what it may begin with, which spares nearly every letter the rest."""
+    return re.compile(
+        rf"""(?={first})(?:
+            (?P<kept>\\(?![(\[])[^\n] | (?<!`)(?P<run>`+)(?!`).{{1,2000}}?(?<!`)(?P=run)(?!`) | {FORMULA.pattern}
+                | <https?:[^\s<>]{{0,2000}}> | !?\[[^\[\]\n]{{0,500}}\]\((?:[^\s()]|\([^\s()]*\)){{0,2000}}\))
+            | (?P<address>{address})
+            | (?P<code>`+) | (?P<math>\$\$|\\\(|\\\[|(?<![\w$\\])\$(?=[^\s\d$]))
+            | (?P<mark>\*{{1,3}}|(?<!\w)_{{1,2}}|_{{1,2}}(?!\w)|~~))""",
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+_FIRST = r"[\\`<!\[$*_~hHwW]"
+_PARTS = _parts(_FIRST, WEB_ADDRESS)
+_PARTS_WITH_MAIL = _parts(rf"{_FIRST}|(?<![\w.+@:/-])[a-zA-Z0-9]", ADDRESS)
 # What ends in the middle of a citation, a footnote, a link, a picture or an address.
 _NUMBERS = r"\s?(?:[A-Za-z]{1,10}[ :#]{0,3})?(?:\d[\w\s,;:#、，–—-]{0,80})?"
 _CITATION = re.compile(
-    rf"""[ \t]?\[(?:\^[^\]\s]{{0,80}}|\[?{_NUMBERS})\Z
-        | [ \t]?\[\[{_NUMBERS}\](?:\](?:\([^()\n]{{0,2000}})?)?\Z
-        | [ \t]?【{_NUMBERS}(?:†[^【】\n]{{0,200}})?\Z
-        | \A\[[ xX]\]?[ \t]*\Z""",
-    re.VERBOSE,
+    rf"""\[(?:\^[^\]\s]{{0,80}}|\[?{_NUMBERS}|\[{_NUMBERS}\](?:\](?:\([^()\n]{{0,2000}})?)?)\Z
+        | 【{_NUMBERS}(?:†[^【】\n]{{0,200}})?\Z
+        | \[(?<!.\[)[ xX]\]?[ \t]*\Z""",  # a task
+    re.VERBOSE | re.DOTALL,
 )
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})(?:\](?:\((?>[^()\n]|\([^()\n]*+\)?){0,2000})?)?\Z")
 _CITED = re.compile(rf"(?:{CITATION.pattern}|{NOTE.pattern})\Z", re.MULTILINE)
@@ -63,9 +72,11 @@ def closed(text: str) -> str:
     """A paragraph's Markdown with what is open at its end closed, or taken away where it has no words yet."""
     if len(text) > LONGEST:
         return text[:-LONGEST] + closed(text[-LONGEST:])
-    text = _CITATION.sub("", text)
+    if half := _CITATION.search(text):
+        text = re.sub(r"[ \t]\Z", "", text[: half.start()])
+    parts = _PARTS_WITH_MAIL if "@" in text else _PARTS
     open_marks: list[tuple[str, int]] = []
-    for part in _PART.finditer(text):
+    for part in parts.finditer(text):
         if part["code"] or part["math"]:
             return _with_marks(_as_code(text, part), open_marks)
         if part["address"] and part.end() == len(text):  # a link when it is whole; its letters stay where they are
@@ -79,7 +90,7 @@ def closed(text: str) -> str:
             elif not after:  # it opens what is not there yet, or is half of what closes
                 text = text[: part.start()]
     text = _ADDRESS.sub("", text)
-    if not _CITED.search(text):
+    if not (text.endswith(("]", ")", "】")) and _CITED.search(text)):
         text = _LINK.sub(r"\1", text)
     return _with_marks(text, open_marks)
 
