@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Thread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "polyai.settings")
 
@@ -18,8 +19,10 @@ from chat.shortcut import Shortcut
 from core.languages import ReadersLanguage
 from polyai.origins import OwnOrigin
 from polyai.urls import websocket_urlpatterns
+from polyai.warming import warm_up
 
 websocket = AllowedHostsOriginValidator(
     OwnOrigin(ReadersLanguage(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))))
 )
 application = ProtocolTypeRouter({"http": Shortcut(http), "websocket": websocket})
+Thread(target=warm_up, name="warm-up", daemon=True).start()
