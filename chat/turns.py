@@ -187,7 +187,7 @@ class RunningTurn:
         return is_down and not self._parts and self.question.origin == "web" and not self.model.is_extractive
 
     async def _quote(self, vector: Vector | None, error: ProviderError) -> AsyncGenerator[Event, None]:
-        self.fault, self.model = error.message, ExtractiveModel()
+        self.fault, self.model = error.happened, ExtractiveModel()
         inquiry = replace(self.inquiry, model=self.model, may_read=False, may_write=False, begun=None)
         async with aclosing(self._tell(write(inquiry, vector))) as events:
             async for event in events:
@@ -245,7 +245,7 @@ class RunningTurn:
     async def fail(self, error: PolyAIError) -> AnswerFailed:
         """The same, with the reason why no more has come."""
         if self.is_open:
-            await self._end_if_possible(Message.Status.FAILED, error.message)
+            await self._end_if_possible(Message.Status.FAILED, error.happened)
         return AnswerFailed.of(error, self.start.answer_id if self._has_begun else None, self.text)
 
     def _time(self, stage: str, began: float) -> None:

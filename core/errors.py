@@ -39,7 +39,8 @@ from __future__ import annotations
 
 
 class PolyAIError(Exception):
-    """Base of the tree: `code` for programs, `status` for HTTP, `retryable` for workers."""
+    """Base of the tree: `code` for programs, `status` for HTTP, `retryable` for workers. `message` is told at once;
+    whoever reads of it later is told what `happened`."""
 
     code = "error"
     status = 500
@@ -47,7 +48,7 @@ class PolyAIError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = self.happened = message
 
 
 class InvalidInput(PolyAIError):
@@ -123,13 +124,14 @@ class Gone(PolyAIError):
 
 
 class ProviderError(PolyAIError):
-    """`retry_after`: seconds until the provider wants to be asked again, where it says so."""
+    """`retry_after`: seconds until the provider wants to be asked again, where it says so. `advice` is for now only."""
 
     code = "provider_error"
     status = 502
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, advice: str = "", retry_after: float | None = None) -> None:
+        super().__init__(f"{message} {advice}".rstrip())
+        self.happened = message
         self.retry_after = retry_after
 
 

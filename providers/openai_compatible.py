@@ -56,9 +56,9 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         raise _logged(ProviderUnreachable(message), error) from error
     except openai.RateLimitError as error:
         wait = _retry_after(error)
-        again = _again(wait) or _("Try again in a minute.")
-        message = _("%(what)s is over its limit. %(again)s") % {"what": what, "again": again}
-        raise _logged(ProviderRateLimited(message, retry_after=wait), error) from error
+        message = _("%(what)s is over its limit.") % {"what": what}
+        advice = _again(wait) or _("Try again in a minute.")
+        raise _logged(ProviderRateLimited(message, advice=advice, retry_after=wait), error) from error
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise _logged(
             ProviderRefused(_("%(what)s refused the API key. Check %(key)s.") % {"what": what, "key": key}), error
@@ -71,12 +71,9 @@ def translated(what: str, *, key: str, model: str) -> Iterator[None]:
         raise _logged(ProviderRefused(message), error) from error
     except openai.InternalServerError as error:
         wait = _retry_after(error)
-        message = _("%(what)s failed (HTTP %(status)s). %(again)s") % {
-            "what": what,
-            "status": error.status_code,
-            "again": _again(wait) or _("Try again in a moment."),
-        }
-        raise _logged(ProviderUnreachable(message, retry_after=wait), error) from error
+        message = _("%(what)s failed (HTTP %(status)s).") % {"what": what, "status": error.status_code}
+        advice = _again(wait) or _("Try again in a moment.")
+        raise _logged(ProviderUnreachable(message, advice=advice, retry_after=wait), error) from error
     except openai.APIStatusError as error:
         raise _logged(
             ProviderRefused(

@@ -281,6 +281,9 @@ async def test_a_limit_of_the_model_is_told_with_the_time_at_which_it_frees(
     await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
     failed = (await receive_until(socket, "answer_failed"))[-1]
     assert (failed["code"], failed["retry_after"]) == ("provider_rate_limited", 42)
+    assert failed["message"] == "The language model 'test-model' is over its limit. Try again in 42 seconds."
+    stored = await in_db(Message.objects.get)(id=failed["answer_id"])
+    assert stored.error == "The language model 'test-model' is over its limit."  # the rest is true for 42 seconds
     await socket.disconnect()
 
 

@@ -216,7 +216,9 @@ async def test_a_model_that_fails_gives_a_clear_message_and_keeps_what_came(
     assert (failed.code, failed.text) == (code, kept)
     assert "test-model" in failed.message
     stored = await in_db(Message.objects.get)(id=failed.answer_id)
-    assert (stored.status, stored.content, stored.error) == ("failed", kept, failed.message)
+    assert (stored.status, stored.content) == ("failed", kept)
+    assert stored.error
+    assert failed.message.startswith(stored.error)
     assert (await complete(make_question(cast, REFUND))).cache.status == "miss"
 
 
@@ -227,7 +229,7 @@ async def test_where_the_model_is_down_people_get_quoted_sentences_and_are_told_
     quoted = await complete(make_question(cast, REFUND))
     assert quoted.is_extractive
     assert "30 days" in quoted.text
-    assert quoted.fault == "The language model 'test-model' failed (HTTP 500). Try again in a moment."
+    assert quoted.fault == "The language model 'test-model' failed (HTTP 500)."
     stored = await in_db(Message.objects.get)(id=quoted.answer_id)
     assert (stored.status, stored.error, stored.is_extractive) == ("complete", quoted.fault, True)
     assert not (await complete(make_question(cast, REFUND))).is_extractive  # nothing of it is in a cache
