@@ -17,10 +17,12 @@ from contextlib import aclosing
 from django.utils.translation import gettext as _
 
 from chat import mirror
-from chat.channels import Channel, Place, channels, join, leave
+from chat.channels import Channel, Place, channels, join, leave, stop_here
 from chat.frames import AnswerStopped, Framer
 from chat.pipeline import answer
+from chat.selectors import is_closed
 from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Event, Question, TextDelta
+from core.database import in_db
 from core.errors import InvalidInput
 
 WINDOW = 0.05  # seconds: words that come closer together are shown together
@@ -42,7 +44,7 @@ def start(question: Question) -> None:
 
 
 async def _run(place: Place, channel: Channel, question: Question) -> None:
-    framer = Framer(question.project, channel.last)
+    framer, checked_at = Framer(question.project, channel.last), channel.doubted_at
     over = mirror.publish(place, channel)
 
     def end() -> None:
@@ -59,6 +61,10 @@ async def _run(place: Place, channel: Channel, question: Question) -> None:
                 channel.add(await asyncio.to_thread(framer.frame, event) if is_long else framer.frame(event))
                 if isinstance(event, AnswerCompleted | AnswerFailed):
                     end()  # who reads this may ask again: nobody waits for what the pipeline still does
+                elif channel.doubted_at > checked_at:
+                    checked_at = channel.doubted_at
+                    if await in_db(is_closed)(*place):
+                        stop_here(place)
     except asyncio.CancelledError:
         if not over.is_set():
             channel.add(framer.frame(AnswerStopped(answer_id=channel.answer_id)))

@@ -97,6 +97,20 @@ async def test_nothing_more_of_an_answer_reaches_who_may_not_read_the_project_an
     await socket.disconnect()
 
 
+async def test_an_answer_that_nobody_reads_along_is_stopped_too(
+    cast: Cast,
+    document: None,  # noqa: F811  # the fixture
+    upstream: Upstream,
+) -> None:
+    upstream.default = Reply(text="one two three four five six seven eight nine ten " * 20, delay=0.05)
+    socket = await opened(cast.bob)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    begun = await receive_until(socket, "text_delta")
+    await socket.disconnect()
+    await in_db(remove_member)(cast.project, cast.bob.pk)
+    await until_stopped(UUID(begun[0]["answer_id"]))
+
+
 async def test_an_answer_of_another_process_is_withheld_and_stopped_too(
     cast: Cast,
     runner: tuple[asyncio.subprocess.Process, UUID],  # noqa: F811  # the fixture
