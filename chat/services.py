@@ -79,7 +79,9 @@ def withdraw_turn(start: TurnStart) -> None:
     if start.is_new:
         Conversation.objects.filter(id=start.conversation_id).delete()
     else:
-        delete_message(Message.objects.get(id=start.answer_id if start.is_asked else start.question_id))
+        stored = Message.objects.filter(id=start.answer_id if start.is_asked else start.question_id)
+        for message in stored:  # it may have been deleted with what it follows
+            delete_message(message)
 
 
 def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:
@@ -92,8 +94,9 @@ def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:
 def end_turn(end: TurnEnd) -> None:
     """Store how a turn ended. A turn ends once; one that was taken for dead, and is not, still does."""
     unended = Message.objects.filter(id=end.answer_id, status__in=UNENDED)
-    if unended.update(**_fields(end), updated_at=timezone.now()):
-        index_messages([end.answer_id])
+    with transaction.atomic():  # nobody deletes it before its words are there
+        if unended.update(**_fields(end), updated_at=timezone.now()):
+            index_messages([end.answer_id])
 
 
 def _fields(end: TurnEnd) -> dict[str, Any]:  # Any: the message's columns, each of its own type
@@ -143,11 +146,14 @@ def delete_message(message: Message) -> None:
     conversation_id, parent_id = message.conversation_id, message.parent_id
     history.forget(conversation_id)
     with transaction.atomic():
-        Message.objects.filter(id__in=_following(message)).delete()
+        conversation = Conversation.objects.filter(id=conversation_id)
+        list(conversation.select_for_update().values("id"))  # no turn is stored behind it meanwhile, and none ends
+        gone = Message.objects.filter(id__in=_following(message))
+        list(gone.select_for_update().values("id"))
+        gone.delete()
         sibling = Message.objects.filter(conversation_id=conversation_id, parent_id=parent_id).last()
         written_last = Message.objects.filter(id__in=_following(sibling)).last() if sibling else None
         tip = written_last.id if written_last else parent_id
-        conversation = Conversation.objects.select_for_update().filter(id=conversation_id)
         conversation.filter(tip=None).update(tip_id=tip)
 
 

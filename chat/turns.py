@@ -266,8 +266,10 @@ class RunningTurn:
 
     async def _withdraw(self) -> None:
         self._has_ended = True
-        if self._storing is not None:
-            await self._storing
+        if self._storing is None:
+            return
+        await asyncio.wait({self._storing})
+        if self._storing.exception() is None:
             await in_db(services.withdraw_turn)(self.start)
 
     async def _end(

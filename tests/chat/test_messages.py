@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from accounts.models import User
+from chat import services, words
 from chat.models import Conversation, Message
-from tests.conftest import Cast, browser_of
+from chat.selectors import open_turn
+from chat.types import TurnEnd
+from core.database import in_db
+from core.errors import InvalidInput
+from tests.conftest import Cast, browser_of, eventually, make_question
 
 
 def write(cast: Cast, *, messages: int) -> tuple[Conversation, list[Message]]:
@@ -61,6 +70,56 @@ def test_deleting_one_of_two_answers_shows_the_other(cast: Cast) -> None:
     conversation.refresh_from_db()
     assert conversation.tip_id == answer.id
     assert "2/2" not in client_of(cast.alice).get(f"/chat/{conversation.id}/").content.decode()
+
+
+class Held:
+    """A function whose caller gets what it returns when it may."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:  # Any: whatever it does
+        self._function = function
+        self.is_called, self.may_return = threading.Event(), threading.Event()
+
+    def __call__(self, *arguments: Any) -> Any:  # Any: likewise
+        found = self._function(*arguments)
+        self.is_called.set()
+        assert self.may_return.wait(10)
+        return found
+
+
+async def test_what_is_asked_while_a_message_is_deleted_does_not_follow_it(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation, (question, answer) = await in_db(write)(cast, messages=2)
+    asked = make_question(cast, "And then?", conversation_id=conversation.id)
+    start = await in_db(open_turn)(asked)
+    held = Held(services._following)
+    monkeypatch.setattr(services, "_following", held)
+    deleting = asyncio.ensure_future(in_db(services.delete_message)(answer))
+    await eventually(held.is_called.is_set)
+    storing = asyncio.ensure_future(in_db(services.store_turn)(asked, start))
+    await asyncio.wait({storing}, timeout=0.2)
+    held.may_return.set()
+    await deleting
+    with pytest.raises(InvalidInput):
+        await storing
+    await in_db(services.withdraw_turn)(start)  # there is nothing to take back
+    await in_db(conversation.refresh_from_db)()
+    assert conversation.tip_id == question.id
+    assert await in_db(conversation.messages.count)() == 1
+
+
+async def test_an_answer_that_ends_while_it_is_deleted_is_gone(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation, (question, answer) = await in_db(write)(cast, messages=2)
+    await in_db(conversation.messages.filter(id=answer.id).update)(status="streaming")
+    held = Held(words.words_of)
+    monkeypatch.setattr(words, "words_of", held)
+    ending = asyncio.ensure_future(in_db(services.end_turn)(TurnEnd(answer_id=answer.id, status="complete", text="So")))
+    await eventually(held.is_called.is_set)
+    deleting = asyncio.ensure_future(in_db(services.delete_message)(answer))
+    await asyncio.wait({deleting}, timeout=0.2)
+    held.may_return.set()
+    await asyncio.gather(ending, deleting)
+    assert await in_db(list)(conversation.messages.all()) == [question]
 
 
 def test_the_beginning_of_a_conversation_of_two_thousand_messages_can_be_deleted(cast: Cast) -> None:
