@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -71,6 +71,10 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
             Message.objects.bulk_create(stored)
             store_words(question.actor.user_id, stored if end else [one for one in stored if one is asked])
     except IntegrityError as error:
+        own = Conversation.objects.filter(id=start.conversation_id, user=question.actor.user_id)
+        if start.is_new and end is not None and own.filter(project=start.project_id).exists():
+            # Begun somewhere else meanwhile, and told already: it stands beside what was asked there.
+            return store_turn(question, replace(start, is_new=False), end)
         raise InvalidInput(_("This conversation was begun or deleted somewhere else meanwhile. Ask again.")) from error
 
 

@@ -16,6 +16,7 @@ from accounts.types import Actor
 from chat import runs, services
 from chat.channels import Place, channels, stop_here
 from chat.models import Conversation, Message
+from chat.pipeline import answer
 from chat.runs import merge_deltas
 from chat.types import AnswerStarted, Branch, Event, Question, TurnEnd, TurnStart
 from core.database import in_db
@@ -129,6 +130,19 @@ async def test_failed_before_it_has_begun_nothing_is_left_of_it(
     assert await in_db(stored)(question.conversation_id) == before
 
 
+async def test_cached_answers_that_begin_a_conversation_at_once_are_both_stored(cast: Cast, document: None) -> None:
+    """As when one is asked past the socket: by a form, a program, or in another process."""
+    known = await complete(make_question(cast, "What does express shipping cost?"))
+    question = make_question(cast, "What does express shipping cost?")
+    async with aclosing(answer(question)) as one, aclosing(answer(question)) as other:
+        begun = [await anext(one), await anext(other)]
+        ends = [[event async for event in events][-1] for events in (one, other)]
+    assert [getattr(end, "text", end) for end in ends] == [known.text] * 2
+    messages, tip = await in_db(stored)(question.conversation_id)
+    assert len(messages) == 4
+    assert {tip} < {event.answer_id for event in begun if isinstance(event, AnswerStarted)} < set(messages)
+
+
 async def test_stopped_before_its_first_step_it_ends() -> None:
     place = (Actor(user_id=uuid4()), uuid4())
     following = asyncio.create_task(told_until_its_end(place))
@@ -146,13 +160,13 @@ async def test_what_has_begun_in_the_moment_of_the_stop_is_told() -> None:
     may_begin = asyncio.Event()
     events = []
 
-    async def answer() -> AsyncGenerator[Event, None]:
+    async def begins() -> AsyncGenerator[Event, None]:
         await may_begin.wait()
         reading.cancel()
         yield begun
 
     async def read() -> None:
-        async for event in merge_deltas(answer()):
+        async for event in merge_deltas(begins()):
             events.append(event)
 
     reading = asyncio.create_task(read())
