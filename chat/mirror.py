@@ -89,11 +89,10 @@ async def _write(name: str, channel: Channel, frames: list[Frame], *, is_first: 
 
 
 async def stop(place: Place, answer_id: UUID | None) -> None:
-    """Stop a run, wherever it is led."""
-    if stop_here(place):
+    """Stop a run, wherever it is led. `answer_id`: that one and no other."""
+    if stop_here(place, answer_id):
         return
-    channel = channels().get(place)
-    wanted = answer_id or (channel.answer_id if channel else None)
+    wanted = answer_id or (await standing(place))[0]
     if wanted is None:
         return
     pipeline = async_redis().pipeline(transaction=False)

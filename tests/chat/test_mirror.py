@@ -113,6 +113,32 @@ async def test_a_run_is_stopped_from_another_process(
         await each.disconnect()
 
 
+async def test_a_run_is_stopped_from_where_nobody_follows_it(
+    cast: Cast, runner: tuple[asyncio.subprocess.Process, UUID]
+) -> None:
+    """As by who deletes the conversation."""
+    _process, conversation_id = runner
+    message = await until_written(conversation_id)
+    place = (Actor(user_id=cast.alice.id), conversation_id)
+    while (await mirror.standing(place))[0] is None:
+        await asyncio.sleep(0.02)
+    await mirror.stop(place, None)
+    while message.status == "streaming":
+        await asyncio.sleep(0.05)
+        await in_db(message.refresh_from_db)()
+    assert message.status == "stopped"
+
+
+async def test_a_stop_that_comes_late_stops_no_other_answer(cast: Cast, document: None, upstream: Upstream) -> None:
+    upstream.enqueue(WORDS, delay=0.02)
+    socket = await opened(cast.alice)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    await receive_until(socket, "text_delta")
+    await socket.send_json_to({"type": "stop", "answer_id": str(uuid4())})
+    assert (await receive_until(socket, *ENDS))[-1]["type"] == "answer_completed"
+    await socket.disconnect()
+
+
 async def test_a_killed_process_leaves_an_interrupted_message_with_all_that_was_seen_of_it(
     cast: Cast, runner: tuple[asyncio.subprocess.Process, UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
