@@ -19,13 +19,15 @@ Place: TypeAlias = tuple[Actor, UUID]  # who talks, and in which conversation: n
 class Channel:
     """What is known of the last run in one place.
 
-    `frames` are that run's, from its beginning; `led_by` is its task while it is led here; `is_lost` tells that the
-    process that led it is gone. `news` is set, and replaced, whenever anything changes. `doubted_at`: who follows must
-    have been looked at since (time.monotonic).
+    `frames` are that run's, from its beginning; `led_by` is its task while it is led here, also before it has begun;
+    `is_lost` tells that the process that led it is gone. `aside` is told to those who follow now, and to nobody later:
+    the end of a run that had not begun. `news` is set, and replaced, whenever anything changes. `doubted_at`: who
+    follows must have been looked at since (time.monotonic).
     """
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
+        self.aside: Frame | None = None
         self.last = 0  # the highest id that was seen here
         self.answer_id: UUID | None = None
         self.led_by: asyncio.Task[None] | None = None
@@ -35,13 +37,27 @@ class Channel:
         self.doubted_at = 0.0
         self.news = asyncio.Event()
 
-    def begin(self, answer_id: UUID | None = None) -> None:
+    @property
+    def writing(self) -> UUID | None:
+        """The answer that is being written."""
+        return None if self.is_over else self.answer_id
+
+    def begin(self, answer_id: UUID | None) -> None:
         self.frames, self.answer_id = [], answer_id
         self.is_over = self.is_lost = False
 
     def add(self, frame: Frame) -> None:
         self.frames.append(frame)
         self.last = frame.id
+        self.tell()
+
+    def interject(self, frame: Frame) -> None:
+        self.aside = frame
+        self.tell()
+
+    def release(self) -> None:
+        """A run has ended here before it began: nothing is known of what another process may be writing."""
+        self.led_by = None
         self.tell()
 
     def end(self) -> None:
@@ -90,7 +106,7 @@ def doubt_here(user_id: str) -> None:
 def stop_here(place: Place, answer_id: UUID | None = None) -> bool:
     """Stop the run that is led here, in a moment; whether there is one. `answer_id`: that one and no other."""
     channel = channels().get(place)
-    if channel is None or channel.led_by is None or answer_id not in (None, channel.answer_id):
+    if channel is None or channel.led_by is None or answer_id not in (None, channel.writing):
         return False
     if not channel.led_by.cancelling():  # stopped twice, it would not end as it should
         asyncio.get_running_loop().call_soon(channel.led_by.cancel)  # nor without having taken its first step

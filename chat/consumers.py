@@ -97,7 +97,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             filters=_filters(message),
         )
         if self.following is None or self.following.done():
-            self._tell_from(join(self.place).last)
+            channel = join(self.place)
+            channel.last = channel.last or time.time_ns() // 1000  # what came before, here or elsewhere, is not told
+            self._tell_from(channel.last)
         runs.start(question)
 
     def _tell_from(self, after: int) -> None:

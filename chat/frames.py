@@ -55,7 +55,7 @@ class Framer:
     def __init__(self, project: str, after: int) -> None:
         self._project = project
         # Microseconds: a process that knows nothing of what another sent goes on behind it all the same.
-        self._last = max(after, time.time_ns() // 1000)
+        self._last, self._after = max(after, time.time_ns() // 1000), after
         self._renderer = StreamRenderer()
 
     def takes_long(self, event: RunEvent) -> bool:
@@ -68,9 +68,13 @@ class Framer:
         return False
 
     def frame(self, event: RunEvent) -> Frame:
-        self._last += 1
-        body = {"type": _type_name(event), "id": self._last, **asdict(event), **self._shown(event)}
-        return Frame(id=self._last, text=json.dumps(body, default=_plain, ensure_ascii=False))
+        """The next frame. The end of a run that has not begun leaves nothing, and has the id of what came before."""
+        has_begun = not isinstance(event, AnswerFailed | AnswerStopped) or event.answer_id is not None
+        if has_begun:
+            self._last += 1
+        identity = self._last if has_begun else self._after
+        body = {"type": _type_name(event), "id": identity, **asdict(event), **self._shown(event)}
+        return Frame(id=identity, text=json.dumps(body, default=_plain, ensure_ascii=False))
 
     def _shown(self, event: RunEvent) -> dict[str, object]:
         """What a page puts into place."""

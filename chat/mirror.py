@@ -44,13 +44,11 @@ def _name(place: Place) -> str:
 # --- Writing -------------------------------------------------------------------------------------
 
 
-def publish(place: Place, channel: Channel) -> asyncio.Event:
-    """Write a run's frames for other processes, in a task that ends after the returned event was set."""
-    over = asyncio.Event()
+def publish(place: Place, channel: Channel, over: asyncio.Event) -> None:
+    """Write the frames of a run that has begun for other processes, in a task that ends after `over` was set."""
     task = asyncio.create_task(_publish(_name(place), channel, channel.frames, over), name="publish")
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
-    return over
 
 
 async def _publish(name: str, channel: Channel, frames: list[Frame], over: asyncio.Event) -> None:
@@ -105,7 +103,7 @@ async def standing(place: Place) -> tuple[UUID | None, int]:
     """The answer that is being written in a place, and the id of the last frame there; (None, 0) if nobody knows."""
     channel = channels().get(place)
     if channel is not None and channel.led_by is not None:
-        return channel.answer_id, channel.last
+        return channel.writing, channel.last
     pipeline = async_redis().pipeline(transaction=False)
     pipeline.get(f"{_name(place)}:alive")
     pipeline.xrevrange(_name(place), count=1)

@@ -13,12 +13,13 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from chat import mirror
 from chat.channels import Channel, Place, channels, join, leave, stop_here
-from chat.frames import AnswerStopped, Framer
+from chat.frames import AnswerStopped, Frame, Framer
 from chat.pipeline import answer
 from chat.selectors import is_closed
 from chat.types import AnswerCompleted, AnswerFailed, AnswerStarted, Event, Question, TextDelta
@@ -39,26 +40,31 @@ def start(question: Question) -> None:
     if is_led_here(place):
         raise InvalidInput(_("This conversation is still being answered. Stop it first, or wait."))
     channel = join(place)
-    channel.begin()
     channel.led_by = asyncio.create_task(_run(place, channel, question), name=f"answer-{question.conversation_id}")
 
 
 async def _run(place: Place, channel: Channel, question: Question) -> None:
     framer, checked_at = Framer(question.project, channel.last), channel.doubted_at
-    over = mirror.publish(place, channel)
+    over = asyncio.Event()
+    answer_id: UUID | None = None  # when it has begun; until then another process may be writing in its place
 
     def end() -> None:
         if not over.is_set():
             over.set()
-            channel.end()
+            channel.end() if answer_id else channel.release()
+
+    def tell(frame: Frame) -> None:
+        channel.add(frame) if answer_id else channel.interject(frame)
 
     try:
         async with aclosing(merge_deltas(answer(question))) as events:
             async for event in events:
                 if isinstance(event, AnswerStarted):
-                    channel.answer_id = event.answer_id
+                    answer_id = event.answer_id
+                    channel.begin(answer_id)
+                    mirror.publish(place, channel, over)
                 is_long = framer.takes_long(event)
-                channel.add(await asyncio.to_thread(framer.frame, event) if is_long else framer.frame(event))
+                tell(await asyncio.to_thread(framer.frame, event) if is_long else framer.frame(event))
                 if isinstance(event, AnswerCompleted | AnswerFailed):
                     end()  # who reads this may ask again: nobody waits for what the pipeline still does
                 elif channel.doubted_at > checked_at:
@@ -67,7 +73,7 @@ async def _run(place: Place, channel: Channel, question: Question) -> None:
                         stop_here(place)
     except asyncio.CancelledError:
         if not over.is_set():
-            channel.add(framer.frame(AnswerStopped(answer_id=channel.answer_id)))
+            tell(framer.frame(AnswerStopped(answer_id=answer_id)))
         raise
     finally:
         end()
@@ -84,7 +90,8 @@ async def follow(place: Place, after: int) -> AsyncGenerator[str, None]:
     channel.followers += 1
     mirror.look()
     try:
-        frames, position, is_lost, doubted_at = channel.frames, 0, False, channel.doubted_at
+        frames, position, is_lost = channel.frames, 0, False
+        aside, doubted_at = channel.aside, channel.doubted_at
         while True:
             news = channel.news
             if channel.doubted_at > doubted_at:
@@ -97,6 +104,9 @@ async def follow(place: Place, after: int) -> AsyncGenerator[str, None]:
                     yield frame.text
             if frames is not channel.frames:
                 frames, position = channel.frames, 0
+                continue
+            if channel.aside is not aside and (aside := channel.aside):
+                yield aside.text
                 continue
             if channel.is_lost and not is_lost:
                 yield json.dumps({"type": "answer_interrupted", "id": after, "answer_id": str(channel.answer_id)})

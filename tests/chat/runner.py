@@ -21,7 +21,7 @@ async def main(user: str, project: str, conversation: str, text: str) -> None:
     place = (actor, UUID(conversation))
     channel = join(place)
     runs.start(Question(actor=actor, project=project, text=text, conversation_id=place[1]))
-    while not channel.is_over:
+    while channel.led_by is not None:
         await channel.news.wait()
     await asyncio.sleep(1)  # its last frames are on their way
 

@@ -120,13 +120,38 @@ async def test_a_run_is_stopped_from_where_nobody_follows_it(
     _process, conversation_id = runner
     message = await until_written(conversation_id)
     place = (Actor(user_id=cast.alice.id), conversation_id)
-    while (await mirror.standing(place))[0] is None:
+    for _ in range(200):
+        if (await mirror.standing(place))[0] == message.id:
+            break
         await asyncio.sleep(0.02)
     await mirror.stop(place, None)
-    while message.status == "streaming":
-        await asyncio.sleep(0.05)
+    for _ in range(200):
         await in_db(message.refresh_from_db)()
+        if message.status != "streaming":
+            break
+        await asyncio.sleep(0.02)
     assert message.status == "stopped"
+
+
+async def test_what_is_asked_beside_an_answer_of_another_process_takes_nothing_of_it_away(
+    cast: Cast, runner: tuple[asyncio.subprocess.Process, UUID]
+) -> None:
+    _process, conversation_id = runner
+    await until_written(conversation_id)
+    watching, asking = await opened(cast.alice, conversation_id), await opened(cast.alice, conversation_id)
+    events = await followed(watching, "text_delta", after=0)
+    await asking.send_json_to({"type": "ask", "text": "Another?", "project": "support"})
+    (failed,) = await receive_until(asking, "answer_failed")
+    events += await receive_until(watching, "answer_failed")
+    assert events.pop() == failed
+    assert (failed["answer_id"], failed["id"]) == (None, events[-1]["id"])
+    events += await receive_until(watching, "answer_completed")
+    late = await opened(cast.alice, conversation_id)
+    assert is_in_order(events)
+    assert said(events) == WORDS
+    assert await followed(late, "answer_completed", after=0) == events
+    for socket in (watching, asking, late):
+        await socket.disconnect()
 
 
 async def test_a_stop_that_comes_late_stops_no_other_answer(cast: Cast, document: None, upstream: Upstream) -> None:
@@ -210,6 +235,18 @@ async def test_who_opens_a_conversation_after_its_last_answer_is_told_nothing_of
         await socket.disconnect()
 
 
+async def test_who_asks_what_cannot_be_answered_is_told_nothing_of_the_answer_before(
+    cast: Cast, document: None, upstream: Upstream
+) -> None:
+    conversation_id = uuid4()
+    for text, end in ((REFUND, "answer_completed"), ("", "answer_failed")):
+        socket = await opened(cast.alice, conversation_id)
+        await socket.send_json_to({"type": "ask", "text": text, "project": "support"})
+        assert (await receive_until(socket, *ENDS))[-1]["type"] == end
+        assert await socket.receive_nothing(timeout=0.7)
+        await socket.disconnect()
+
+
 async def test_a_place_in_the_future_hides_nothing(cast: Cast, document: None, upstream: Upstream) -> None:
     socket = await opened(cast.alice)
     await socket.send_json_to({"type": "follow", "after": 2**53})
@@ -274,9 +311,10 @@ async def test_one_connection_reads_for_all_who_follow_and_goes_when_they_go(cas
 async def test_frames_that_come_while_others_are_written_are_not_lost(cast: Cast, upstream: Upstream) -> None:
     place = (Actor(user_id=cast.alice.id), uuid4())
     channel = join(place)
-    channel.begin()
+    channel.begin(uuid4())
     channel.led_by = asyncio.create_task(asyncio.sleep(60))
-    over = mirror.publish(place, channel)
+    over = asyncio.Event()
+    mirror.publish(place, channel, over)
     for number in range(1, 2001):
         channel.add(Frame(id=number, text="{}"))
         await asyncio.sleep(0.0002)
