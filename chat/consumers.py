@@ -119,6 +119,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         except NotFound as error:
             failed = asdict(AnswerFailed.of(error)) | {"answer_id": channel.answer_id and str(channel.answer_id)}
             await self._send({"type": "answer_failed", "id": channel.last, **failed})
+        except PolyAIError as error:  # who is cut off comes back, and is told the rest
+            log.warning("a reader was cut off: %s", error.message)
+            await self.close()
 
     def _is_due(self, checked_at: float, recheck_after: float) -> bool:
         channel = channels().get(self.place)

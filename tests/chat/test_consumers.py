@@ -13,8 +13,10 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
+from chat.channels import channels
 from chat.models import Message
 from core.database import in_db
+from core.errors import StoreUnavailable
 from polyai.asgi import application
 from tests.conftest import Cast, add_document, browser_of, eventually
 from tests.upstream import Reply, Upstream
@@ -232,6 +234,20 @@ async def test_a_socket_dies_with_its_session(
     assert not await in_db(Message.objects.exists)()
 
 
+async def test_a_reader_of_whom_nobody_can_tell_whether_they_may_read_is_cut_off(
+    cast: Cast, document: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_away(_scope: object) -> bool:
+        raise StoreUnavailable("The database does not answer.")
+
+    monkeypatch.setattr("chat.consumers.RECHECK_READER_AFTER", 0.0)
+    socket = await opened(cast.alice)
+    monkeypatch.setattr("chat.consumers.has_ended", is_away)
+    await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
+    assert (await socket.receive_output(timeout=5))["type"] == "websocket.close"
+    await eventually(lambda: not channels())
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example.org", "http://localhost:9999", "http://localhost@evil", ""])
 async def test_nobody_connects_from_another_origin(cast: Cast, origin: str) -> None:
     client = await in_db(browser_of)(cast.alice)
@@ -250,8 +266,6 @@ async def test_one_connects_from_the_public_address_whatever_a_proxy_calls_the_s
 
 
 async def test_the_run_is_forgotten_when_it_ends(cast: Cast, document: None, upstream: Upstream) -> None:
-    from chat.channels import channels
-
     socket = await opened(cast.alice)
     await socket.send_json_to({"type": "ask", "text": REFUND, "project": "support"})
     await receive_until(socket, "answer_completed")
