@@ -6,9 +6,10 @@ let latest; // what was asked for last
 
 // Behind an arrow between versions; without one, where the browser's own Back or Forward has led.
 export async function turn(arrow, page) {
-  const address = arrow?.href ?? location.href, mine = latest = {};
+  const address = arrow?.href ?? location.href, mine = latest = {}, last = page.thread.lastElementChild;
   const response = await fetch(address, { redirect: "manual" }).catch(() => null);
   if (mine !== latest || arrow?.isConnected === false) return;
+  if (arrow && last !== page.thread.lastElementChild) return; // something was asked here meanwhile
   if (!response) return hint(gettext("The server is away. Try again."));
   const fetched = response.ok && new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-thread]");
   const change = fetched && compare(page.thread, fetched);

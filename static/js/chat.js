@@ -124,7 +124,7 @@ function clear() {
 
 // `replaced`: asked in the place of these messages, which are on another branch then.
 async function ask(text, options, replaced) {
-  if (current || asked) return;
+  if (current || asked) return giveBack(text);
   const gone = replaced ?? [...thread.querySelectorAll("[data-welcome]")];
   const message = { type: "ask", project, text, ...options };
   asked = { message, replaced, gone, question: text && addQuestion(text.trim()), answer: addMessage() };
@@ -139,8 +139,8 @@ async function ask(text, options, replaced) {
   try {
     await connection.send(message);
     if (asked) asked.socket = connection.socket;
-  } catch (error) {
-    if (error.message !== "expired") unsent(message); // that it heard itself
+  } catch {
+    if (asked) unsent(message); // not given back
   }
 }
 
@@ -183,7 +183,15 @@ function expired() {
   condition("sessionExpired");
 }
 
+// What was not sent yet goes back.
+function takeBack() {
+  if (!asked || asked.socket || !connection.waiting) return;
+  connection.waiting.reject(Error());
+  giveBack(withdraw());
+}
+
 async function stop() {
+  takeBack();
   if (current) await connection.send({ type: "stop", answer_id: current.dataset.message || null })
     .catch(({ message }) => message === "expired" || away());
 }
@@ -294,6 +302,7 @@ document.addEventListener("click", (event) => {
   if (arrow && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); turn(arrow); }
 });
 addEventListener("popstate", () => turn());
+addEventListener("pagehide", takeBack);
 
 async function act(button) {
   const article = button.closest(".message"), what = button.dataset.act;

@@ -35,8 +35,8 @@ export async function markdown(article, button, page) {
 }
 
 export async function edit(article, _button, page) {
-  if (article.querySelector("form")) return;
   await loadStyle("forms");
+  if (article.querySelector("form")) return;
   const bubble = article.querySelector(".bubble"), actions = article.querySelector(".actions");
   const form = fromHtml(document.querySelector("[data-edit-template]").innerHTML);
   const text = form.elements.text;
@@ -48,7 +48,7 @@ export async function edit(article, _button, page) {
   text.focus();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!text.value.trim()) return;
+    if (!text.value.trim() || page.thread.ariaBusy === "true") return; // one at a time: what does not go stays in the field
     close();
     instead(article, page, text.value.trim(), { branch: { edit: article.dataset.message } });
   });
@@ -73,6 +73,7 @@ export async function bad(article, button, page) {
   if (button.getAttribute("aria-pressed") === "true") return rate(article, page, { rating: "none" });
   if (!await rate(article, page, { rating: "bad" })) return;
   await loadStyle("forms");
+  if (article.querySelector("form")) return;
   const form = fromHtml(document.querySelector("[data-feedback-template]").innerHTML);
   const cached = form.querySelector("[value=cached]");
   if (!article.querySelector("[data-cached]")) cached.parentElement.remove();

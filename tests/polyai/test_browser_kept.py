@@ -100,6 +100,7 @@ def test_a_question_sent_before_the_script_has_come_is_asked_once_when_it_has(
     held[0].continue_()
     expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
     expect(page.locator("article.question .bubble")).to_have_text([f"Asked early by {way}?"])
+    expect(page.get_by_label("Your question")).to_be_focused()
     assert len(upstream_server.history) == 1
 
 
@@ -241,6 +242,21 @@ def test_a_question_stopped_before_it_was_begun_is_in_the_field_again(page: Page
     expect(page.locator("article.question .bubble")).to_have_text(["Too soon"])
 
 
+def test_a_question_that_waits_for_a_connection_is_in_the_field_after_a_stop_and_after_a_reload(page: Page) -> None:  # noqa: F811
+    page.add_init_script(
+        "WebSocket = class extends EventTarget { static CONNECTING = 0; static OPEN = 1; readyState = 0; }"
+    )
+    page.reload()
+    page.get_by_label("Your question").fill("Not sent yet")
+    page.evaluate(AT_ONCE, ["Enter", "Escape"])
+    expect(page.get_by_label("Your question")).to_have_value("Not sent yet")
+    expect(page.locator("article")).to_have_count(0)
+    page.keyboard.press("Enter")
+    assert field(page) == ""
+    page.reload()
+    assert field(page) == "Not sent yet"
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_question_that_a_dying_connection_swallowed_is_sent_when_it_is_back(
     page: Page,  # noqa: F811
@@ -310,3 +326,33 @@ def test_an_edit_is_kept_when_the_answer_below_it_is_over(page: Page, upstream_s
     expect(page.get_by_role("link", name="Version before")).to_be_visible()
     expect(box).to_have_value("Not ready yet")
     expect(box).to_be_focused()
+
+
+def test_an_edit_that_is_sent_while_an_answer_is_written_stays_where_it_is(page: Page) -> None:  # noqa: F811
+    ask(page, "The first question")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    page.evaluate(AT_ONCE, ["ArrowUp", "ArrowUp"])
+    box = page.locator("form.edit textarea")
+    box.fill("Edited meanwhile")
+    page.locator("[data-composer] [data-text]").fill("The second question")
+    page.evaluate(f"{{ ({AT_ONCE})(['Enter']); document.querySelector('form.edit').requestSubmit(); }}")
+    expect(page.locator("article.answer[data-status=complete]")).to_have_count(2)
+    expect(box).to_have_value("Edited meanwhile")
+    expect(page.locator("article.question .bubble")).to_have_text(["The first question", "The second question"])
+
+
+def test_what_is_asked_behind_an_arrow_that_is_slow_is_shown(page: Page) -> None:  # noqa: F811
+    ask(page, "The first question")
+    expect(page.locator("article.answer[data-status=complete]")).to_be_visible()
+    page.evaluate(AT_ONCE, ["ArrowUp"])
+    page.locator("form.edit textarea").fill("The edited question")
+    page.keyboard.press("Enter")
+    held: list[Route] = []
+    page.route("**/chat/*/?message=*", lambda route: held.append(route))
+    page.get_by_role("link", name="Version before").click()
+    until(page, lambda: held)
+    ask(page, "Asked meanwhile")
+    expect(page.locator("article.answer[data-status=complete]")).to_have_count(2)
+    held[0].continue_()
+    page.wait_for_timeout(100)
+    expect(page.locator("article.question .bubble")).to_have_text(["The edited question", "Asked meanwhile"])
