@@ -199,6 +199,7 @@ async function remove(item) {
     status.textContent = gettext("This could not be done. Try again.");
     return;
   }
+  if (!items.includes(item)) return; // removed twice
   items.splice(items.indexOf(item), 1);
   if (data.hasFiles === "yes" && !items.some(({ id, isProjects }) => id && !isProjects)) data.hasFiles = "no";
   save();

@@ -5,6 +5,8 @@ import { loadStyles } from "./sheet.js";
 const PAUSE = 120; // milliseconds after a key before the server is asked
 let dialog, input, list, state, timer, asking;
 let options = [], chosen = -1;
+let isLate = true; // the options are not of the text of now
+let hurried = null; // Enter was pressed then
 
 // `ahead` has what was typed meanwhile, and the focus, unless one has gone elsewhere.
 export async function open(ahead) {
@@ -27,7 +29,7 @@ async function make() {
   const name = gettext("Search conversations, documents, projects and actions");
   for (const one of [dialog, input, list]) one.setAttribute("aria-label", name);
   input.placeholder = gettext("Search or do …");
-  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, PAUSE); });
+  input.addEventListener("input", () => { isLate = true; hurried = null; clearTimeout(timer); timer = setTimeout(look, PAUSE); });
   input.addEventListener("keydown", onKey);
   list.addEventListener("mousemove", ({ target }) => choose(options.findIndex((one) => one.element.contains(target))));
   dialog.addEventListener("click", (event) => {
@@ -35,7 +37,7 @@ async function make() {
     const clicked = options.find((one) => one.element.contains(event.target));
     if (clicked) run(clicked, event.ctrlKey || event.metaKey);
   });
-  dialog.addEventListener("close", () => asking?.abort());
+  dialog.addEventListener("close", () => { clearTimeout(timer); asking?.abort(); hurried = null; });
   await loadStyles();
   document.body.append(dialog);
 }
@@ -44,6 +46,7 @@ async function make() {
 async function look() {
   asking?.abort();
   asking = new AbortController();
+  isLate = true;
   const { signal } = asking, text = input.value.trim();
   const address = `/palette/?${new URLSearchParams({ q: text })}`;
   const response = await fetch(address, { signal, redirect: "manual" }).catch(() => null);
@@ -52,6 +55,8 @@ async function look() {
   if (signal.aborted) return;
   show([...found, { label: gettext("Actions"), items: actions(text) }]);
   const isOut = response?.type === "opaqueredirect"; // to the log-in
+  isLate = false;
+  if (hurried && options[0]) return run(options[chosen], hurried.ctrlKey || hurried.metaKey);
   if (!response?.ok) state.textContent = isOut ? gettext("You are logged out.") : gettext("The server cannot be asked at the moment.");
 }
 
@@ -119,9 +124,10 @@ function choose(number) {
 function onKey(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step && options.length) { event.preventDefault(); choose((chosen + step + options.length) % options.length); }
-  if (event.key === "Enter" && !event.isComposing && options[chosen]) {
+  if (event.key === "Enter" && !event.isComposing) {
     event.preventDefault();
-    run(options[chosen], event.ctrlKey || event.metaKey);
+    if (isLate) hurried = event;
+    else if (options[chosen]) run(options[chosen], event.ctrlKey || event.metaKey);
   }
 }
 

@@ -4,7 +4,9 @@ import { ICONS, icon, loadStyle } from "./drawing.js";
 
 const WORD = /(^|\s)#([^\s#]{0,100})$/;
 const list = document.createElement("ul"), status = document.querySelector("[data-status]");
-let offered = [], at = 0, wanted = "";
+let offered = [], at = 0;
+let wanted = null, shown = null; // what is typed behind the `#`, and what the list is of
+let isHurried = false; // Enter was pressed before the list was there
 
 Object.assign(list, { id: "picker", className: "picker", hidden: true });
 list.dataset.picking = "";
@@ -23,8 +25,10 @@ export function show() {
   text.dispatchEvent(new Event("input"));
 }
 
+const typing = () => text.value.slice(0, text.selectionStart).match(WORD)?.[2];
+
 export function look() {
-  const typed = text.value.slice(0, text.selectionStart).match(WORD)?.[2];
+  const typed = typing();
   if (typed === undefined || document.activeElement !== text) close();
   else ask(typed);
 }
@@ -33,9 +37,14 @@ async function ask(typed) {
   wanted = typed;
   const query = new URLSearchParams({ q: typed, conversation: data.conversation });
   const response = await fetch(`/projects/${data.project}/pick/?${query}`, { redirect: "manual" }).catch(() => null);
-  if (wanted !== typed || !response?.ok) return; // more was typed meanwhile
+  const found = response?.ok ? (await response.json()).picks : [];
+  if (wanted !== typed) return; // more was typed meanwhile
   const isPicked = ({ kind, value }) => picks.some((one) => one.kind === kind && one.value === value);
-  offered = (await response.json()).picks.filter((one) => !isPicked(one));
+  offered = found.filter((one) => !isPicked(one));
+  shown = typed;
+  if (isHurried && offered.length) return choose(offered[0]);
+  if (isHurried) form.requestSubmit(); // it was no name
+  if (isHurried || !response?.ok) return close();
   list.replaceChildren(...offered.map(option));
   if (!offered.length) list.append(Object.assign(document.createElement("li"), { className: "none", textContent: gettext("Nothing of this name") }));
   list.hidden = false;
@@ -61,7 +70,8 @@ function move(to) {
 }
 
 function close() {
-  wanted = null;
+  wanted = shown = null;
+  isHurried = false;
   list.hidden = true;
   text.removeAttribute("aria-activedescendant");
 }
@@ -73,10 +83,12 @@ function choose(one) {
   restrict([...picks, one]);
 }
 
-// Before the composer's own keys, while the list is open.
+// Before the composer's own keys, while the list is open, or is being fetched for what is typed.
 form.addEventListener("keydown", (event) => {
-  if (list.hidden || event.target !== text) return;
-  const act = {
+  const typed = typing();
+  if (wanted === null || typed === undefined || event.target !== text) return;
+  const isEnter = event.key === "Enter" && !event.shiftKey && !event.isComposing;
+  const act = typed !== shown && isEnter ? () => { isHurried = true; } : !list.hidden && {
     ArrowDown: () => move(at + 1),
     ArrowUp: () => move(at - 1),
     Enter: () => (offered.length ? choose(offered[at]) : close()),
@@ -88,4 +100,5 @@ form.addEventListener("keydown", (event) => {
   event.stopPropagation();
   act();
 }, true);
+text.addEventListener("input", () => { isHurried = false; });
 text.addEventListener("blur", close);

@@ -6,11 +6,12 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from tests import axe
 from tests.conftest import HANDBOOK, PASSWORD
 from tests.polyai.test_browser import pytestmark as pytestmark
+from tests.polyai.test_browser import until
 from tests.product import Product
 from tests.upstream import Upstream
 
@@ -146,6 +147,38 @@ def test_a_hash_restricts_the_question_by_keyboard_alone(page: Page) -> None:
     expect(page.get_by_label("Your question")).to_be_focused()
     page.goto("/?project=support")
     expect(chips).to_be_hidden()
+
+
+@pytest.mark.parametrize(("typed", "picked"), [("#oth", ["other.md"]), ("#12", [])])
+def test_an_enter_before_the_list_is_there_means_what_it_means_then(page: Page, typed: str, picked: list[str]) -> None:
+    held: list[Route] = []
+    type_in(page, "#")
+    expect(page.get_by_role("listbox").get_by_role("option")).to_have_count(2)
+    page.route(f"**/pick/?q={typed[1:]}*", lambda route: held.append(route))
+    type_in(page, typed[1:])
+    page.keyboard.press("Enter")
+    until(page, lambda: held)
+    held[0].continue_()
+    expect(page.get_by_label("Your question")).to_have_value("")
+    expect(page.locator("[data-picks] .is-pick")).to_have_text(picked)
+    expect(page.locator("article.question .bubble")).to_have_text([] if picked else [typed])
+
+
+def test_a_file_that_is_removed_twice_takes_no_other_with_it(page: Page) -> None:
+    for name in ("one.md", "two.md"):
+        drop(page, name, f"The file {name}.", into="Into this conversation")
+    files = page.get_by_role("list", name="Files").locator("li")
+    expect(files.filter(has_text="Ready")).to_have_count(2)
+    gone: list[str] = []
+    page.on("requestfinished", lambda request: gone.append(request.url) if "/remove/" in request.url else None)
+    page.evaluate("""() => {
+        const remove = document.querySelectorAll("[data-files] button")[1];
+        remove.click();
+        remove.click();
+    }""")
+    until(page, lambda: len(gone) == 2)
+    page.wait_for_timeout(100)
+    expect(files).to_contain_text(["one.md"])
 
 
 def test_a_dropped_file_is_read_for_this_conversation_answers_there_and_stays_with_it(
