@@ -1,7 +1,7 @@
 // The list of conversations goes on as it is scrolled, and each line has a menu. Without this file: links and forms.
-// What a menu does is in filing.js, loaded when one is opened.
+// What a menu does is in filing.js.
 const $ = (selector) => document.querySelector(selector);
-const filter = $("[data-filter] select");
+export const filter = $("[data-filter] select");
 export const list = $("[data-conversations]");
 const watcher = new IntersectionObserver(goOn, { root: list.parentElement, rootMargin: "600px" });
 
@@ -10,19 +10,12 @@ export const here = $("[data-composer]").dataset.conversation;
 export const path = (id, what) => `/chat/${id}/${what}/`;
 export const lineOf = (id) => list.querySelector(`[data-id="${id}"]`);
 
-async function part(address) {
+export async function part(address) {
   const response = await fetch(address, { headers: { "X-Part": "1" }, redirect: "manual" }).catch(() => null);
   return response?.ok ? response.text() : null;
 }
 
-export async function reload() {
-  const html = await part(`/conversations/?${new URLSearchParams({ show: filter.value, current: here })}`);
-  if (html === null) return;
-  list.innerHTML = html;
-  watch();
-}
-
-function watch() {
+export function watch() {
   const next = list.querySelector("[data-next]");
   if (next) watcher.observe(next);
 }
@@ -58,6 +51,6 @@ document.addEventListener("click", async (event) => {
   (await import("./filing.js")).act(wanted);
 });
 
-filter.addEventListener("change", reload);
+filter.addEventListener("change", async () => (await import("./filing.js")).reload());
 watch();
 if (sessionStorage.getItem(DELETED)) import("./filing.js").then(({ offerUndo }) => offerUndo());

@@ -1,5 +1,5 @@
 // What can be done to a conversation from its menus: rename, pin, tag, share, archive, delete and undo. Loaded when used.
-import { DELETED, here, lineOf, path, reload } from "./conversations.js";
+import { DELETED, filter, here, lineOf, list, part, path, watch } from "./conversations.js";
 import { renameConversation } from "./lines.js";
 import { fromHtml, post } from "./page.js";
 import { loadStyles, open } from "./sheet.js";
@@ -8,6 +8,18 @@ const $ = (selector) => document.querySelector(selector);
 const menu = $("[data-item-menu]"), toast = $("[data-toast]"), title = $("[data-title]"), bar = $("[data-topbar-menu]");
 const UNDO = 10_000; // milliseconds
 let line = null; // whose menu is open
+let latest; // list that was asked for
+let isDue = false; // the list is fetched again when the name is there that is being typed
+
+export async function reload() {
+  const mine = latest = {};
+  const html = await part(`/conversations/?${new URLSearchParams({ show: filter.value, current: here })}`);
+  if (html === null || mine !== latest) return;
+  isDue = Boolean(list.querySelector(".rename"));
+  if (isDue) return;
+  list.innerHTML = html;
+  watch();
+}
 
 // A link or button that was clicked.
 export async function act(wanted) {
@@ -20,6 +32,7 @@ export async function act(wanted) {
   }
   else if (menu.contains(wanted)) {
     menu.hidePopover();
+    line = lineOf(line.dataset.id) ?? line; // the list may be a new one
     actions[action](line, line.dataset.id);
   } else if (action === "delete") remove(here);
   else if (!bar.hidden) rename(here, title, bar.firstElementChild);
@@ -47,6 +60,7 @@ function rename(id, shown, back) {
     if (had) back.focus();
     const saved = save && input.value.trim() !== shown.textContent ? await edit(id, { title: input.value }) : null;
     if (saved) renameConversation(id, saved.title);
+    if (isDue) reload();
   };
   input.addEventListener("blur", () => end(true));
   input.addEventListener("keydown", (event) => {
@@ -56,12 +70,12 @@ function rename(id, shown, back) {
 }
 
 async function remove(id) {
+  const name = (lineOf(id)?.firstElementChild ?? title).textContent;
   const response = await post(path(id, "delete"));
   if (!response?.ok) return say(gettext("This could not be deleted. Try again."));
-  const gone = lineOf(id), name = gone ? gone.firstElementChild.textContent : title.textContent;
   sessionStorage.setItem(DELETED, JSON.stringify({ id, name, until: Date.now() + UNDO, here: id === here }));
   if (id === here) return location.assign("/");
-  takeAway(gone);
+  if (lineOf(id)) takeAway(lineOf(id));
   offerUndo();
 }
 
@@ -114,7 +128,7 @@ const actions = {
   async pin(item, id) {
     if (!await edit(id, { pinned: "pinned" in item.dataset ? 0 : 1 })) return;
     await reload();
-    lineOf(id)?.firstElementChild.focus();
+    if (document.activeElement === document.body) lineOf(id)?.firstElementChild.focus();
   },
   async archive(item, id) {
     if (await edit(id, { archived: "archived" in item.dataset ? 0 : 1 })) takeAway(item);
