@@ -51,10 +51,10 @@ async def _run(place: Place, channel: Channel, question: Question) -> None:
     def end() -> None:
         if not over.is_set():
             over.set()
-            channel.end() if answer_id else channel.release()
+            (channel.end if answer_id else channel.release)()
 
     def tell(frame: Frame) -> None:
-        channel.add(frame) if answer_id else channel.interject(frame)
+        (channel.add if answer_id else channel.interject)(frame)
 
     try:
         async with aclosing(merge_deltas(answer(question))) as events:

@@ -79,13 +79,11 @@ def store_turn(question: Question, start: TurnStart, end: TurnEnd | None = None)
 
 
 def withdraw_turn(start: TurnStart) -> None:
-    """Take back what `store_turn` has stored."""
+    """Take back what `store_turn` has stored, and is still there."""
+    for message in Message.objects.filter(id=start.answer_id if start.is_asked else start.question_id):
+        delete_message(message)
     if start.is_new:
-        Conversation.objects.filter(id=start.conversation_id).delete()
-    else:
-        stored = Message.objects.filter(id=start.answer_id if start.is_asked else start.question_id)
-        for message in stored:  # it may have been deleted with what it follows
-            delete_message(message)
+        Conversation.objects.filter(id=start.conversation_id, messages=None).delete()
 
 
 def save_partial(answer_id: UUID, text: str, sources: Sequence[Source]) -> None:

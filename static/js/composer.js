@@ -22,7 +22,7 @@ export function onSend(ask, stop) {
 
 export function setBusy(busy) {
   isBusy = busy;
-  if (document.activeElement === (busy ? sendButton : stopButton)) text.focus();
+  if (matchMedia("(hover)").matches && document.activeElement === (busy ? sendButton : stopButton)) text.focus();
   sendButton.hidden = busy;
   stopButton.hidden = !busy;
   if (!busy && $("passing")) hint();
