@@ -14,11 +14,10 @@ from django.test import Client
 from accounts.members import remove_member
 from accounts.models import Membership, Project, Role, User
 from accounts.services import change_project, delete_project
-from chat.models import Message
 from core.database import in_db
 from tests.chat.asking import REFUND
 from tests.chat.test_consumers import opened, receive_until, socket_of
-from tests.chat.test_mirror import document, runner, until_written  # noqa: F401  # fixtures
+from tests.chat.test_mirror import document, runner, until_stopped, until_written  # noqa: F401  # fixtures
 from tests.conftest import Cast, browser_of
 from tests.upstream import Reply, Upstream
 
@@ -126,13 +125,6 @@ async def test_an_answer_of_another_process_is_withheld_and_stopped_too(
     assert (await until(socket, "answer_failed"))[-1]["code"] == "not_found"
     await until_stopped(message.id)
     await socket.disconnect()
-
-
-async def until_stopped(answer_id: UUID) -> None:
-    deadline = asyncio.get_running_loop().time() + 10
-    while (await Message.objects.aget(id=answer_id)).status != "stopped":
-        assert asyncio.get_running_loop().time() < deadline, "nobody stopped it"
-        await asyncio.sleep(0.02)
 
 
 async def until(socket: WebsocketCommunicator, last: str) -> list[dict[str, Any]]:

@@ -74,6 +74,13 @@ async def until_written(conversation_id: UUID) -> Message:
     raise AssertionError("the other process wrote nothing")
 
 
+async def until_stopped(answer_id: UUID) -> None:
+    deadline = asyncio.get_running_loop().time() + 10
+    while (await Message.objects.aget(id=answer_id)).status != "stopped":
+        assert asyncio.get_running_loop().time() < deadline, "nobody stopped it"
+        await asyncio.sleep(0.02)
+
+
 async def test_every_frame_of_another_process_comes_once_and_in_order(
     cast: Cast, runner: tuple[asyncio.subprocess.Process, UUID]
 ) -> None:
@@ -120,17 +127,11 @@ async def test_a_run_is_stopped_from_where_nobody_follows_it(
     _process, conversation_id = runner
     message = await until_written(conversation_id)
     place = (Actor(user_id=cast.alice.id), conversation_id)
-    for _ in range(200):
-        if (await mirror.standing(place))[0] == message.id:
-            break
+    while (await mirror.standing(place))[0] != message.id:
+        assert (await in_db(Message.objects.get)(id=message.id)).status == "streaming"
         await asyncio.sleep(0.02)
     await mirror.stop(place, None)
-    for _ in range(200):
-        await in_db(message.refresh_from_db)()
-        if message.status != "streaming":
-            break
-        await asyncio.sleep(0.02)
-    assert message.status == "stopped"
+    await until_stopped(message.id)
 
 
 async def test_what_is_asked_beside_an_answer_of_another_process_takes_nothing_of_it_away(
